@@ -1,0 +1,70 @@
+# Everything one does here. `make` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+export UV_PROJECT_ENVIRONMENT := .venv
+t ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test e2e check fix wire docs bench release services
+
+help:  ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headrace needs Python 3.11 or newer; this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .tools || { echo "python3 -m venv does not work here; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.demo: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --frozen --no-dev --extra demo --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" --inexact
+	@touch $@
+
+.venv/.dev: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --frozen --all-extras --all-groups --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@touch $@
+
+setup: .venv/.dev  ## everything for working on Headrace, in .venv
+
+demo: .venv/.demo  ## install, start, and run the sample flow; prints one link that signs you in
+	$(BIN)/headrace up --demo
+
+dev: .venv/.dev  ## server and agent, and the UI with hot reload on port 5173
+	@trap 'kill 0' EXIT; $(BIN)/headrace up & (cd ui && npm ci --silent && npm run dev)
+
+services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
+	@$(BIN)/python tests/services.py
+
+test: services  ## all tests but those in a browser; t=tests/core for a part
+	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e
+
+e2e: services  ## the browser's tests, with real processes
+	$(BIN)/python -m pytest tests/e2e -q
+
+check: .venv/.dev  ## everything that is checked without running it
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python -m headrace.web.openapi | diff -u openapi.json - || { echo "openapi.json is stale: make wire"; exit 1; }
+	$(BIN)/python -m pytest tests/test_shape.py -q
+	$(BIN)/python hatch_build.py check
+
+fix: .venv/.dev  ## format, and mend what can be mended safely
+	$(BIN)/ruff format src tests bench examples
+	$(BIN)/ruff check --fix src tests bench examples
+
+wire: .venv/.dev  ## after a change of wire/: openapi.json and the UI's types
+	$(BIN)/python -m headrace.web.openapi > openapi.json
+	cd ui && npm run types
+
+docs: .venv/.dev  ## pages that are made from code
+	$(BIN)/python -m headrace.core.transitions > docs/reference/states.md
+
+bench: .venv/.dev  ## all measurements, into bench/RESULTS.md
+	$(BIN)/python bench/all.py
+
+release: .venv/.dev  ## wheel and source distribution, in dist/
+	$(UV) build

@@ -1,0 +1,1 @@
+"""Headrace runs Python flows. These are the public names and nothing else."""

@@ -1,0 +1,1 @@
+"""The command line: the few commands that people type, and one derived from each operation."""

@@ -1,0 +1,257 @@
+"""`run`, `runs`, `logs`, `cancel` and `resume`."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import msgspec
+
+from headrace import client, errors, settings
+from headrace.cli import output
+from headrace.core import states
+from headrace.wire import flows, operations, run_configs
+from headrace.wire import logs as wire_logs
+from headrace.wire import runs as wire_runs
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+@click.command()
+@click.argument("flow")
+@click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; JSON where its type is not text.")
+@click.option("--param-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parameters from a JSON file.")
+@click.option("--version", type=int, help="This version instead of the current one.")
+@click.option("--name", help="The run's name.")
+@click.option("--at", help="When: an ISO time, or +10m, +2h, +1d.")
+@click.option("--label", "labels", multiple=True, help="Labels instead of the flow's own.")
+@click.option("--run-config", help="A run config as JSON instead of the flow's own.")
+@click.option("--log-level", default="INFO", type=click.Choice([name.upper() for name in _LEVELS], case_sensitive=False))
+@click.option("--idempotency-key", help="The same key gives the same run.")
+@click.option("--watch", "-w", is_flag=True, help="Follow its logs to its end; the exit status is then 1 if it does not succeed.")
+@output.formatted
+def run(flow: str, given: tuple[str, ...], param_file: Path | None, watch: bool, form: str, **options: Any) -> int:
+    """Ask for a run of PROJECT/FLOW."""
+    api = client.Client()
+    project, name = _names(flow)
+    found = api.call(operations.find_flow, flows.FindFlow(project=project, flow=name))
+    parameters: dict[str, Any] = msgspec.json.decode(param_file.read_bytes()) if param_file else {}
+    if given:
+        structure = api.call(operations.read_version, flows.VersionRef(version_id=found.current_version_id)).structure
+        parameters |= _parameters(given, structure.parameters)
+    config = options["run_config"]
+    made = api.call(
+        operations.create_flow_run,
+        wire_runs.CreateFlowRun(
+            flow_id=found.id,
+            version=options["version"],
+            parameters=parameters,
+            name=options["name"],
+            due_at=_time(options["at"]) if options["at"] else None,
+            labels=list(options["labels"]) or None,
+            run_config=_config(config) if config else None,
+            log_level=options["log_level"].upper(),
+            idempotency_key=options["idempotency_key"],
+        ),
+    )
+    if form == "json":
+        output.json(made)
+    else:
+        click.echo(f"{made.name}  {settings.load().server_url.rstrip('/')}/flow-runs/{made.id}")
+        if made.waits:
+            output.say(made.waits.sentence)
+    return _watch(api, made.id) if watch else 0
+
+
+@click.group(invoke_without_command=True)
+@click.option("--flow", "-f", help="Only those of PROJECT/FLOW.")
+@click.option("--project", help="Only those of this project.")
+@click.option("--state", "-s", "wanted", multiple=True, help="Only those in this state; Late and Unreachable count too.")
+@click.option("--limit", "-l", default=20, show_default=True)
+@output.formatted
+@click.pass_context
+def runs(ctx: click.Context, flow: str | None, project: str | None, wanted: tuple[str, ...], limit: int, form: str) -> None:
+    """List flow runs, newest first; `headrace runs show RUN` shows one."""
+    if ctx.invoked_subcommand:
+        return
+    api = client.Client()
+    flow_id: UUID | None = None
+    if flow:
+        in_project, name = _names(flow)
+        flow_id = api.call(operations.find_flow, flows.FindFlow(project=in_project, flow=name)).id
+    request = wire_runs.ListFlowRuns(project=project, flow_id=flow_id, state=list(wanted), limit=limit)
+    found = api.call(operations.list_flow_runs, request).items
+    if form == "json":
+        output.json(found)
+        return
+    output.table(
+        ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "ID"),
+        [
+            (run.name, f"{run.project}/{run.flow}", output.state(run.state), output.ago(run.started_at), _took(run), str(run.id))
+            for run in found
+        ],
+    )
+
+
+@runs.command("show")
+@click.argument("run")
+@output.formatted
+def show(run: str, form: str) -> None:
+    """One run: its state, why it waits, its tasks."""
+    api = client.Client()
+    found = _find(api, run)
+    if form == "json":
+        output.json(found)
+        return
+    facts = [
+        ("run", f"{found.name}  {found.id}"),
+        ("flow", f"{found.project}/{found.flow} version {found.version}"),
+        ("state", f"{output.state(found.state)}  {found.state.message}".rstrip()),
+        ("waits", found.waits.sentence if found.waits else ""),
+        ("parameters", msgspec.json.encode(found.parameters).decode() if found.parameters else ""),
+        ("made by", f"{found.created_by.name}, {output.ago(found.created_at)}"),
+        ("agent", f"{found.agent} on {found.host or '…'}" if found.agent else ""),
+        ("took", _took(found)),
+        ("tasks", ", ".join(f"{count} {state}" for state, count in found.task_states.items())),
+    ]
+    for title, text in facts:
+        if text:
+            click.echo(f"{click.style(title.rjust(10), bold=True)}  {text}")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run ends.")
+@click.option("--level", default="debug", type=click.Choice(list(_LEVELS), case_sensitive=False), help="The lowest level shown.")
+@click.option("--search", "-s", help="Only messages that contain this.")
+@click.option("--task", help="Only those of this task.")
+@click.option("--format", "download", type=click.Choice(["text", "csv", "ndjson"]), help="The whole log in this form.")
+def logs(run: str, follow: bool, level: str, search: str | None, task: str | None, download: str | None) -> int:
+    """Show a run's logs."""
+    api = client.Client()
+    found = _find(api, run)
+    lowest = _LEVELS[level.lower()]
+    if download:
+        request = msgspec.convert(
+            {"flow_run_id": found.id, "format": download, "level": lowest, "task": task, "search": search}, wire_logs.DownloadLogs
+        )
+        for chunk in api.stream(operations.download_logs, request):
+            click.get_binary_stream("stdout").write(chunk)
+        return 0
+    if follow:
+        return _watch(api, found.id, lowest)
+    for line in _lines(api, wire_logs.ListLogs(flow_run_id=found.id, level=lowest, search=search, task=task, limit=1000)):
+        _print(line)
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@click.option("--reason", default="", help="Why; it is shown with the run.")
+def cancel(run: str, reason: str) -> None:
+    """Cancel a run, by its id or name."""
+    api = client.Client()
+    found = _find(api, run)
+    after = api.call(operations.cancel_flow_run, wire_runs.CancelFlowRun(flow_run_id=found.id, reason=reason))
+    output.say(f"{after.name} is {after.state.name}")
+
+
+@click.command()
+@click.argument("run")
+def resume(run: str) -> None:
+    """Approve a paused run, by its id or name."""
+    api = client.Client()
+    found = _find(api, run)
+    after = api.call(operations.resume_flow_run, wire_runs.ResumeFlowRun(flow_run_id=found.id))
+    output.say(f"{after.name} is {after.state.name}")
+
+
+def _names(flow: str) -> tuple[str, str]:
+    project, slash, name = flow.partition("/")
+    if not slash:
+        project, name = settings.load().project, flow
+    if not project or not name:
+        raise errors.Invalid(f"{flow!r} is not PROJECT/FLOW; `headrace flows` lists them")
+    return project, name
+
+
+def _find(api: client.Client, text: str) -> wire_runs.FlowRun:
+    """A run by its id, the beginning of its id, or its name (the newest of that name)."""
+    with contextlib.suppress(ValueError):
+        return api.call(operations.read_flow_run, wire_runs.FlowRunRef(flow_run_id=UUID(text)))
+    found = api.call(operations.list_flow_runs, wire_runs.ListFlowRuns(search=text, limit=20)).items
+    exact = [run for run in found if run.name == text]
+    if exact or len(found) == 1:
+        return (exact or found)[0]
+    if not found:
+        raise errors.NotFound(f"there is no run {text!r}; `headrace runs` shows the recent ones")
+    raise errors.Invalid(f"{text!r} could be {', '.join(run.name for run in found[:5])}; say more of it")
+
+
+def _parameters(given: tuple[str, ...], known: list[flows.ParameterSpec]) -> dict[str, Any]:
+    """NAME=VALUE pairs as values: text stays text where the parameter is text, else it is read as JSON if it can be."""
+    schemas = {parameter.name: parameter.schema for parameter in known}
+    values: dict[str, Any] = {}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise errors.Invalid(f"-p {pair!r} is not NAME=VALUE")
+        values[name] = text
+        if schemas.get(name, {}).get("type") != "string":
+            with contextlib.suppress(msgspec.DecodeError):
+                values[name] = msgspec.json.decode(text)
+    return values
+
+
+def _time(text: str) -> datetime:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if text.startswith("+") and text[-1:] in units and text[1:-1].replace(".", "", 1).isdigit():
+        return datetime.now(UTC) + timedelta(seconds=float(text[1:-1]) * units[text[-1]])
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise errors.Invalid(f"--at {text!r} is neither an ISO time nor +10m, +2h, +1d") from None
+    return (at if at.tzinfo else at.astimezone()).astimezone(UTC)
+
+
+def _config(text: str) -> run_configs.RunConfig:
+    try:
+        return msgspec.json.decode(text, type=run_configs.RunConfig)
+    except msgspec.DecodeError as error:
+        raise errors.Invalid(f'--run-config: {error}; for example {{"kind": "local", "env": {{"A": "1"}}}}') from None
+
+
+def _took(run: wire_runs.FlowRun) -> str:
+    if run.started_at is None:
+        return "–"
+    return output.length(((run.finished_at or datetime.now(UTC)) - run.started_at).total_seconds())
+
+
+def _lines(api: client.Client, request: wire_logs.ListLogs) -> Iterator[wire_logs.LogLine]:
+    while True:
+        page = api.call(operations.list_logs, request)
+        yield from page.items
+        if page.next is None:
+            return
+        request = msgspec.structs.replace(request, after=page.next)
+
+
+def _print(line: wire_logs.LogLine) -> None:
+    level = next((name for name, number in _LEVELS.items() if number == line.level), str(line.level)).upper()
+    colour = "red" if line.level >= 40 else "yellow" if line.level >= 30 else None
+    where = f" {line.task}[{line.map_index}]" if line.task and line.map_index >= 0 else f" {line.task}" if line.task else ""
+    moment = line.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    click.echo(f"{moment} {click.style(level.ljust(7), fg=colour)}{click.style(where, dim=True)} {line.message}")
+
+
+def _watch(api: client.Client, flow_run_id: UUID, lowest: int = 0) -> int:
+    """Follows a run to its end; the exit status is 0 only where it succeeded."""
+    for line in api.follow_logs(flow_run_id):
+        if line.level >= lowest:
+            _print(line)
+    end = api.wait_for(flow_run_id)
+    output.say(f"{end.name}: {output.state(end.state)} {end.state.message}".rstrip())
+    return 0 if end.state.type is states.StateType.SUCCESS else 1

@@ -1,0 +1,115 @@
+"""Every operation of the server, one entry each: routes, OpenAPI, `headrace api …`, the client and the UI's types come from here."""
+
+import dataclasses
+import enum
+from typing import Any, Generic, Literal, TypeVar
+
+from headrace import wire
+from headrace.wire import accounts, agents, flows, logs, overview, runs
+from headrace.wire.accounts import Permission
+
+Req = TypeVar("Req", bound=wire.Message)
+Ans = TypeVar("Ans", bound=wire.Answer)
+
+
+class Repeat(enum.StrEnum):
+    """What a repeated request id (`Idempotency-Key`) gets.
+
+    `NATURAL`: the operation is harmless when repeated, nothing is kept. `ANSWER`: the first answer again.
+    `REBUILD`: the handler makes the first answer again, for it holds a secret that is computed, not kept.
+    `REFUSE`: the first answer held a secret that nobody has any more.
+    """
+
+    NATURAL = "natural"
+    ANSWER = "answer"
+    REBUILD = "rebuild"
+    REFUSE = "refuse"
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation(Generic[Req, Ans]):
+    """One API call. Fields of the request named in `path` come from there; the others from the query (GET, DELETE) or the body."""
+
+    name: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    request: type[Req]
+    answer: type[Ans]
+    needs: Permission
+    summary: str
+    repeat: Repeat = Repeat.NATURAL
+    #: The answer is a file, sent as it is made; `answer` is then Empty.
+    streams: bool = False
+    #: The largest body accepted, in bytes.
+    limit: int = 1024 * 1024
+
+
+# accounts and sessions
+
+sign_in = Operation("sign_in", "POST", "/api/session", accounts.SignIn, accounts.Me, Permission.PUBLIC, "Sign in; the answer sets the session's cookie.")
+sign_out = Operation("sign_out", "DELETE", "/api/session", accounts.Nothing, wire.Empty, Permission.ACCOUNT, "End this session.")
+read_me = Operation("read_me", "GET", "/api/me", accounts.Nothing, accounts.Me, Permission.PUBLIC, "Who am I, and what may I do?")
+change_password = Operation("change_password", "POST", "/api/me/password", accounts.ChangePassword, wire.Empty, Permission.ACCOUNT, "Set one's own password; other sessions end.")
+list_users = Operation("list_users", "GET", "/api/users", accounts.ListUsers, wire.Page[accounts.User], Permission.READ, "People of this installation.")
+create_user = Operation("create_user", "POST", "/api/users", accounts.CreateUser, accounts.CreatedUser, Permission.ADMINISTER, "Add a person.", Repeat.REFUSE)
+update_user = Operation("update_user", "PATCH", "/api/users/{user_id}", accounts.UpdateUser, accounts.User, Permission.ADMINISTER, "Change a person's name or role, or deactivate them.", Repeat.ANSWER)
+delete_user = Operation("delete_user", "DELETE", "/api/users/{user_id}", accounts.UserRef, wire.Empty, Permission.ADMINISTER, "Remove a person, their sessions and keys.", Repeat.ANSWER)
+list_service_accounts = Operation("list_service_accounts", "GET", "/api/service_accounts", accounts.ListServiceAccounts, wire.Page[accounts.ServiceAccount], Permission.ADMINISTER, "Accounts of agents and CI.")
+create_service_account = Operation("create_service_account", "POST", "/api/service_accounts", accounts.CreateServiceAccount, accounts.ServiceAccount, Permission.ADMINISTER, "Add an account for an agent or for CI.", Repeat.ANSWER)
+delete_service_account = Operation("delete_service_account", "DELETE", "/api/service_accounts/{service_account_id}", accounts.ServiceAccountRef, wire.Empty, Permission.ADMINISTER, "Remove a service account and its keys.", Repeat.ANSWER)
+list_keys = Operation("list_keys", "GET", "/api/keys", accounts.ListKeys, wire.Page[accounts.Key], Permission.ACCOUNT, "API keys with their last use, never their values.")
+create_key = Operation("create_key", "POST", "/api/keys", accounts.CreateKey, accounts.CreatedKey, Permission.ACCOUNT, "Make an API key; its value is shown once.", Repeat.REFUSE)
+revoke_key = Operation("revoke_key", "DELETE", "/api/keys/{key_id}", accounts.KeyRef, wire.Empty, Permission.ACCOUNT, "Revoke an API key; its next call is refused.", Repeat.ANSWER)
+
+# projects and flows
+
+list_projects = Operation("list_projects", "GET", "/api/projects", flows.ListProjects, wire.Page[flows.Project], Permission.READ, "All projects.")
+create_project = Operation("create_project", "POST", "/api/projects", flows.CreateProject, flows.Project, Permission.REGISTER, "Make a project; names are unique.", Repeat.ANSWER)
+delete_project = Operation("delete_project", "DELETE", "/api/projects/{project_id}", flows.DeleteProject, wire.Empty, Permission.ADMINISTER, "Delete a project with all its flows and runs.", Repeat.ANSWER)
+register_flow = Operation("register_flow", "POST", "/api/flows", flows.RegisterFlow, flows.Registered, Permission.REGISTER, "Register a flow: its structure, no code.", Repeat.ANSWER, limit=64 * 1024 * 1024)
+list_flows = Operation("list_flows", "GET", "/api/flows", flows.ListFlows, wire.Page[flows.Flow], Permission.READ, "Flows with their last runs.")
+find_flow = Operation("find_flow", "GET", "/api/flows/find", flows.FindFlow, flows.Flow, Permission.READ, "The flow of this name.")
+read_flow = Operation("read_flow", "GET", "/api/flows/{flow_id}", flows.FlowRef, flows.Flow, Permission.READ, "One flow.")
+update_flow = Operation("update_flow", "PATCH", "/api/flows/{flow_id}", flows.UpdateFlow, flows.Flow, Permission.RUN, "Change settings that survive new versions.", Repeat.ANSWER)
+list_versions = Operation("list_versions", "GET", "/api/flows/{flow_id}/versions", flows.ListVersions, wire.Page[flows.FlowVersion], Permission.READ, "A flow's versions, newest first.")
+read_version = Operation("read_version", "GET", "/api/versions/{version_id}", flows.VersionRef, flows.FlowStructure, Permission.READ, "One version with its graph.")
+
+# flow runs, for people
+
+create_flow_run = Operation("create_flow_run", "POST", "/api/flow_runs", runs.CreateFlowRun, runs.FlowRun, Permission.RUN, "Ask for a run of a flow, now or later.", Repeat.ANSWER, limit=8 * 1024 * 1024)
+list_flow_runs = Operation("list_flow_runs", "GET", "/api/flow_runs", runs.ListFlowRuns, wire.Page[runs.FlowRun], Permission.READ, "Flow runs, newest first.")
+read_flow_run = Operation("read_flow_run", "GET", "/api/flow_runs/{flow_run_id}", runs.FlowRunRef, runs.FlowRun, Permission.READ, "One flow run.")
+list_run_events = Operation("list_run_events", "GET", "/api/flow_runs/{flow_run_id}/events", runs.FlowRunRef, wire.Page[runs.RunEvent], Permission.READ, "A run's history, oldest first.")
+cancel_flow_run = Operation("cancel_flow_run", "POST", "/api/flow_runs/{flow_run_id}/cancel", runs.CancelFlowRun, runs.FlowRun, Permission.RUN, "Cancel a run.", Repeat.ANSWER)
+resume_flow_run = Operation("resume_flow_run", "POST", "/api/flow_runs/{flow_run_id}/resume", runs.ResumeFlowRun, runs.FlowRun, Permission.RUN, "Approve a paused run.", Repeat.ANSWER)
+list_task_runs = Operation("list_task_runs", "GET", "/api/flow_runs/{flow_run_id}/tasks", runs.ListTaskRuns, wire.Page[runs.TaskRun], Permission.READ, "Task runs of a flow run.")
+read_task_run = Operation("read_task_run", "GET", "/api/flow_runs/{flow_run_id}/tasks/{slug}", runs.TaskRunRef, runs.TaskRunStates, Permission.READ, "One task run with all its states.")
+list_logs = Operation("list_logs", "GET", "/api/flow_runs/{flow_run_id}/logs", logs.ListLogs, wire.Page[logs.LogLine], Permission.READ, "A run's logs: filtered, sorted, searched.")
+count_logs = Operation("count_logs", "GET", "/api/flow_runs/{flow_run_id}/logs/count", logs.ListLogs, logs.CountLogs, Permission.READ, "How many records a filter finds.")
+download_logs = Operation("download_logs", "GET", "/api/flow_runs/{flow_run_id}/logs/download", logs.DownloadLogs, wire.Empty, Permission.READ, "A run's whole log as a file.", streams=True)
+read_overview = Operation("read_overview", "GET", "/api/overview", overview.ReadOverview, overview.Overview, Permission.READ, "The dashboard.")
+
+# agents
+
+register_agent = Operation("register_agent", "POST", "/api/agents", agents.RegisterAgent, agents.Agent, Permission.AGENT, "An agent says what it is and what it can launch.", Repeat.ANSWER)
+list_agents = Operation("list_agents", "GET", "/api/agents", agents.ListAgents, wire.Page[agents.Agent], Permission.READ, "Agents with their health.")
+read_agent = Operation("read_agent", "GET", "/api/agents/{agent_id}", agents.AgentRef, agents.Agent, Permission.READ, "One agent.")
+delete_agent = Operation("delete_agent", "DELETE", "/api/agents/{agent_id}", agents.AgentRef, wire.Empty, Permission.ADMINISTER, "Forget an agent; a living one registers itself again.", Repeat.ANSWER)
+heartbeat_agent = Operation("heartbeat_agent", "POST", "/api/agents/{agent_id}/heartbeat", agents.HeartbeatAgent, agents.AgentOrders, Permission.AGENT, "An agent's sign of life.")
+claim_flow_run = Operation("claim_flow_run", "POST", "/api/agents/{agent_id}/claim", runs.ClaimFlowRun, runs.Claimed, Permission.AGENT, "Ask for a run to launch; held until there is one.", Repeat.REBUILD)
+advance_flow_run = Operation("advance_flow_run", "POST", "/api/flow_runs/{flow_run_id}/advance", runs.AdvanceFlowRun, runs.RunAnswer, Permission.AGENT, "Progress before the start.", Repeat.ANSWER)
+release_flow_run = Operation("release_flow_run", "POST", "/api/flow_runs/{flow_run_id}/release", runs.ReleaseFlowRun, runs.RunAnswer, Permission.AGENT, "Give a claimed run back.", Repeat.ANSWER)
+report_exit = Operation("report_exit", "POST", "/api/flow_runs/{flow_run_id}/exit", runs.ReportExit, runs.RunAnswer, Permission.AGENT, "The run's process has ended, or could not be launched.", Repeat.ANSWER)
+
+# run processes
+
+start_flow_run = Operation("start_flow_run", "POST", "/api/flow_runs/{flow_run_id}/start", runs.StartFlowRun, runs.RunAnswer, Permission.REPORT, "May user code begin?", Repeat.ANSWER)
+heartbeat_flow_run = Operation("heartbeat_flow_run", "POST", "/api/flow_runs/{flow_run_id}/heartbeat", runs.HeartbeatFlowRun, runs.RunAnswer, Permission.REPORT, "A run's sign of life; held until there is an order.")
+finish_flow_run = Operation("finish_flow_run", "POST", "/api/flow_runs/{flow_run_id}/finish", runs.FinishFlowRun, runs.RunAnswer, Permission.REPORT, "The final report.", Repeat.ANSWER)
+write_task_events = Operation("write_task_events", "POST", "/api/flow_runs/{flow_run_id}/task_events", runs.WriteTaskEvents, runs.Written, Permission.REPORT, "States of task runs, in order.", limit=16 * 1024 * 1024)
+write_logs = Operation("write_logs", "POST", "/api/flow_runs/{flow_run_id}/logs", runs.WriteLogs, runs.Written, Permission.REPORT, "Log records, in order.", limit=16 * 1024 * 1024)
+read_task_results = Operation("read_task_results", "POST", "/api/flow_runs/{flow_run_id}/results", runs.ReadTaskResults, runs.TaskResults, Permission.REPORT, "Where earlier attempts persisted their results.")
+
+#: In the order in which documents list them.
+OPERATIONS: tuple[Operation[Any, Any], ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
+BY_NAME: dict[str, Operation[Any, Any]] = {operation.name: operation for operation in OPERATIONS}

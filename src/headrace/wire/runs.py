@@ -1,0 +1,350 @@
+"""Flow runs, task runs, their states and what agents and run processes say about them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from headrace import wire
+from headrace.core import states
+from headrace.wire import executors, run_configs, storage
+
+
+class ResultRef(wire.Message, kw_only=True):
+    """Where a value is, never the value. `location` is a path or URL, `size` bytes, `kind` the value's type name."""
+
+    location: str
+    size: int = 0
+    kind: str = ""
+    serializer: str = "pickle"
+
+
+# --- asking for runs -------------------------------------------------------------------------------------------------
+
+
+class CreateFlowRun(wire.Message, kw_only=True):
+    """A run of a flow, by `flow_id` or by names; what is not given comes from the flow's settings.
+
+    `version` is a number (None: the current one when the run is claimed).
+    """
+
+    flow_id: UUID | None = None
+    project: str = ""
+    flow: str = ""
+    version: int | None = None
+    parameters: dict[str, Any] = {}
+    name: str | None = None
+    due_at: datetime | None = None
+    labels: list[str] | None = None
+    run_config: run_configs.RunConfig | None = None
+    log_level: str = "INFO"
+    idempotency_key: str | None = None
+
+
+class FlowRunRef(wire.Message, kw_only=True):
+    flow_run_id: UUID
+
+
+class ListFlowRuns(wire.Message, kw_only=True):
+    """Newest first. `state` holds state types, and also Late and Unreachable, which are derived."""
+
+    project: str | None = None
+    flow_id: UUID | None = None
+    agent_id: UUID | None = None
+    state: list[str] = []
+    search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+class Actor(wire.Answer, kw_only=True):
+    """Who or what did something. `kind` is user, service_account, run, schedule or system."""
+
+    kind: str
+    name: str
+    id: UUID | None = None
+
+
+class FlowRun(wire.Answer, kw_only=True):
+    """A flow run. `waits` says why one that has not started waits; `late` and `unreachable` are derived, not stored."""
+
+    id: UUID
+    name: str
+    flow_id: UUID
+    flow: str
+    project_id: UUID
+    project: str
+    version_id: UUID
+    version: int
+    state: states.State
+    state_version: int
+    fence: int
+    attempt: int
+    rescues: int
+    waits: states.Reason | None
+    late: bool
+    unreachable: bool
+    cancel_requested: bool
+    labels: list[str]
+    parameters: dict[str, Any]
+    run_config: run_configs.RunConfig
+    log_level: str
+    on_lost: str
+    created_at: datetime
+    created_by: Actor
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    agent_id: UUID | None
+    agent: str | None
+    host: str | None
+    pid: int | None
+    parent_run_id: UUID | None
+    tasks: int
+    task_states: dict[str, int]
+    result: ResultRef | None
+
+
+class RunEvent(wire.Answer, kw_only=True):
+    """One entry of a run's history. `seq` counts without gaps from 0."""
+
+    seq: int
+    at: datetime
+    actor: Actor
+    from_type: str | None
+    state: states.State
+    fence: int
+    kind: str
+
+
+class TaskRun(wire.Answer, kw_only=True):
+    """One execution of a task (`map_index` −1: the task itself or the parent of mapped children)."""
+
+    slug: str
+    map_index: int
+    state: states.State
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    children: dict[str, int]
+    result: ResultRef | None
+
+
+class ListTaskRuns(wire.Message, kw_only=True):
+    """In order of start. Without `slug` mapped children are left out, with it they are all that is listed."""
+
+    flow_run_id: UUID
+    slug: str | None = None
+    state: list[str] = []
+    after: str | None = None
+    limit: int = 500
+
+
+class TaskRunRef(wire.Message, kw_only=True):
+    flow_run_id: UUID
+    slug: str
+    map_index: int = -1
+
+
+class TaskRunStates(wire.Answer, kw_only=True):
+    """The history of one task run, oldest first."""
+
+    task_run: TaskRun
+    states: list[states.State]
+
+
+class CancelFlowRun(wire.Message, kw_only=True):
+    flow_run_id: UUID
+    reason: str = ""
+
+
+class ResumeFlowRun(wire.Message, kw_only=True):
+    """Approve a paused run: it is scheduled again and goes on where it stopped."""
+
+    flow_run_id: UUID
+
+
+# --- agents ----------------------------------------------------------------------------------------------------------
+
+
+class ClaimFlowRun(wire.Message, kw_only=True):
+    """Asks for one run; the answer is held up to `wait_seconds` until there is one. Labels and kinds are the agent's own."""
+
+    agent_id: UUID
+    wait_seconds: float = 30
+
+
+class Assignment(wire.Answer, kw_only=True):
+    """All that the launch of a claimed run needs, so that the agent asks nothing more. `token` is the run's own."""
+
+    flow_run_id: UUID
+    name: str
+    project: str
+    flow: str
+    version: int
+    fence: int
+    attempt: int
+    token: str
+    lease_seconds: float
+    storage: storage.Storage
+    content_sha256: str
+    run_config: run_configs.RunConfig
+    executor: executors.Executor
+    parameters: dict[str, Any]
+    due_at: datetime
+    log_level: str
+    on_lost: str
+    timeout_seconds: float | None
+    resumed: bool
+
+
+class Claimed(wire.Answer, kw_only=True):
+    assignment: Assignment | None
+
+
+class Orders(wire.Answer, kw_only=True):
+    """What the server wants of whoever writes for a run. `cancel`: end it as Cancelled. `superseded`: stop, another took over."""
+
+    cancel: bool = False
+    superseded: bool = False
+    drain: bool = False
+
+
+class RunAnswer(wire.Answer, kw_only=True):
+    """The answer to every move of a run: what it is now, who may act, until when."""
+
+    state: states.State
+    version: int
+    fence: int
+    lease_seconds: float
+    orders: Orders
+
+
+class AdvanceFlowRun(wire.Message, kw_only=True):
+    """An agent's progress before the start: `name` refines Submitted (Submitting, PullingImage, SettingUp, Starting)."""
+
+    flow_run_id: UUID
+    fence: int
+    name: str
+    message: str = ""
+
+
+class ReleaseFlowRun(wire.Message, kw_only=True):
+    """An agent gives a claimed run back before its start."""
+
+    flow_run_id: UUID
+    fence: int
+    reason: str
+
+
+class ReportExit(wire.Message, kw_only=True):
+    """An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal."""
+
+    flow_run_id: UUID
+    fence: int
+    launched: bool = True
+    exit_code: int | None = None
+    message: str = ""
+
+
+# --- run processes ---------------------------------------------------------------------------------------------------
+
+
+class StartFlowRun(wire.Message, kw_only=True):
+    """Asked before any user code: only after the answer may the content be unpickled."""
+
+    flow_run_id: UUID
+    fence: int
+    content_sha256: str
+    host: str
+    pid: int
+
+
+class HeartbeatFlowRun(wire.Message, kw_only=True):
+    """The supervisor's sign of life; the answer is held until there is an order, at most a heartbeat's time."""
+
+    flow_run_id: UUID
+    fence: int
+
+
+class FinishFlowRun(wire.Message, kw_only=True):
+    """The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again."""
+
+    flow_run_id: UUID
+    fence: int
+    type: states.StateType
+    name: str
+    message: str = ""
+    result: ResultRef | None = None
+
+
+class TaskEvent(msgspec.Struct, frozen=True, array_like=True):
+    """One state of one task run. Written as an array, for there are many. `seconds` is the time the user's code took."""
+
+    slug: str
+    map_index: int
+    type: states.StateType
+    name: str
+    at: datetime
+    message: str = ""
+    attempt: int = 1
+    due_at: datetime | None = None
+    result: ResultRef | None = None
+
+
+class WriteTaskEvents(wire.Message, kw_only=True):
+    """Events number `seq`, `seq` + 1 … of this run and fence; those already known are passed over."""
+
+    flow_run_id: UUID
+    fence: int
+    seq: int
+    events: list[TaskEvent]
+
+
+class LogRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One log record. `level` as in the standard library (20 is INFO); `task` is a slug."""
+
+    at: datetime
+    level: int
+    logger: str
+    message: str
+    task: str | None = None
+    map_index: int = -1
+
+
+class WriteLogs(wire.Message, kw_only=True):
+    """Records number `seq` … of this run and fence; those already known are passed over. `dropped` counts what a flood cost."""
+
+    flow_run_id: UUID
+    fence: int
+    seq: int
+    records: list[LogRecord]
+    dropped: int = 0
+
+
+class Written(wire.Answer, kw_only=True):
+    """All before `next_seq` is kept."""
+
+    next_seq: int
+    orders: Orders
+
+
+class ReadTaskResults(wire.Message, kw_only=True):
+    """Where a run's earlier attempts persisted their results: a resumed or rescued run reads them instead of working again."""
+
+    flow_run_id: UUID
+    fence: int
+
+
+class TaskResult(wire.Answer, kw_only=True):
+    slug: str
+    map_index: int
+    state: states.State
+    result: ResultRef | None
+
+
+class TaskResults(wire.Answer, kw_only=True):
+    items: list[TaskResult]

@@ -1,0 +1,33 @@
+"""Provides what the tests use beside Python, where this machine allows it: PostgreSQL and Chromium, by Debian's names."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NEEDED = {
+    "postgresql": lambda: shutil.which("initdb") or sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+    "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"),
+}
+
+
+def main() -> None:
+    missing = [package for package, found in NEEDED.items() if not found()]
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print(f"not here: {', '.join(missing)}; the tests that need them are skipped", file=sys.stderr)  # noqa: T201
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True)
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+if __name__ == "__main__":
+    main()

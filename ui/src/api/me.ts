@@ -1,0 +1,62 @@
+import { queryOptions, useMutation, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
+import { get, rememberCsrfToken, send } from '@/api/client'
+import type {
+  ChangePasswordData,
+  ChangePasswordResponse,
+  Me,
+  ReadMeData,
+  SignIn,
+  SignInData,
+  SignOutData,
+  SignOutResponse,
+} from '@/api/generated'
+
+export type Permission = 'account' | 'read' | 'run' | 'register' | 'administer' | 'agent'
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: async ({ signal }) => remember(await get<ReadMeData, Me>('/api/me', {}, signal)),
+  staleTime: 5 * 60_000,
+})
+
+function remember(me: Me): Me {
+  rememberCsrfToken(me.csrf_token)
+  return me
+}
+
+/** Who is signed in; the root route has loaded it before any page is drawn. */
+export function useMe(): Me {
+  return useSuspenseQuery(meQuery).data
+}
+
+export function useMay(permission: Permission): boolean {
+  return useMe().permissions.includes(permission)
+}
+
+export function useSignIn() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (body: SignIn) => send<SignInData, Me>('POST', '/api/session', { body }),
+    onSuccess: (me) => {
+      client.clear()
+      client.setQueryData(meQuery.queryKey, remember(me))
+    },
+  })
+}
+
+export function useSignOut() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: () => send<SignOutData, SignOutResponse>('DELETE', '/api/session', {}),
+    onSuccess: () => client.clear(),
+  })
+}
+
+export function useChangePassword() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (body: ChangePasswordData['body']) =>
+      send<ChangePasswordData, ChangePasswordResponse>('POST', '/api/me/password', { body }),
+    onSuccess: () => client.invalidateQueries({ queryKey: meQuery.queryKey }),
+  })
+}

@@ -1,0 +1,30 @@
+import { Link } from '@tanstack/react-router'
+import { Problem } from '@/api/client'
+import { Page } from '@/frame/Page'
+import { Button, buttonClass } from '@/ui/Button'
+import { ErrorState } from '@/ui/EmptyState'
+import { NotFoundPage } from '@/pages/problem/NotFoundPage'
+
+/** A page that broke. What the server says is missing is "not found"; the rest is said as it is, with what to report. */
+export function ErrorPage({ error }: { error: Error }) {
+  if (error instanceof Problem && error.status === 404) return <NotFoundPage />
+  const requestId = error instanceof Problem ? error.requestId : ''
+  return (
+    <Page title="Error" heading={<span className="sr-only">Error</span>}>
+      <ErrorState error={error} />
+      <div className="flex flex-wrap justify-center gap-2">
+        <Button variant="primary" onClick={() => window.location.reload()}>
+          Load the page again
+        </Button>
+        <Link to="/" className={buttonClass()}>
+          Go to the dashboard
+        </Link>
+      </div>
+      {requestId && (
+        <p className="mt-6 text-center text-sm text-muted">
+          The server's log has more under the request id <code className="font-mono">{requestId}</code>.
+        </p>
+      )}
+    </Page>
+  )
+}
