@@ -95,6 +95,7 @@ export function makeRouter(client: QueryClient) {
     defaultErrorComponent: ErrorPage,
     defaultNotFoundComponent: NotFoundPage,
     scrollRestoration: true,
+    scrollToTopSelectors: ['#main'],
   })
 }
 

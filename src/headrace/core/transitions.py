@@ -8,10 +8,8 @@ is rescued or crashes). The state to store is always the one in `Accept`.
 `python -m headrace.core.transitions` prints the reference.
 """
 
-import enum
 import sys
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -21,126 +19,17 @@ from headrace.core.moves import Actor as Actor
 from headrace.core.moves import Effect as Effect
 from headrace.core.moves import effects as effects
 from headrace.core.states import State, StateType
-
-#: How often a run that was lost is started again by the system.
-RESCUES = 3
-#: A run that lacks a slot is passed over for so long, and never blocks the head of the queue.
-SLOT_BACK_OFF = timedelta(seconds=1)
-
-
-class OnLost(enum.StrEnum):
-    """What becomes of a run whose process was lost: ended (at most once), or started again (at least once)."""
-
-    CRASH = "crash"
-    RESCHEDULE = "reschedule"
-
-
-class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts about one proposed move, as they are when it would be made. What is not stated counts against a move."""
-
-    #: None: the run is being made.
-    current: State | None
-    proposed: State
-    actor: Actor
-    #: The database's time of the transaction.
-    now: datetime
-    due_at: datetime | None = None
-    #: The fence that an agent or a run process sent, and the run's own.
-    fence: int | None = None
-    current_fence: int = 0
-    #: Task runs: the fence under which the current state was reported; None: the run's own.
-    state_fence: int | None = None
-    #: Task runs: the type of the flow run's state.
-    flow_run: StateType | None = None
-    #: Creation: the idempotency key, or the schedule's tick, already belongs to a run.
-    key_used: bool = False
-    #: Claim: what the agent lacks, in words; the switch that is off, in words; whether all slots could be taken.
-    mismatch: str | None = None
-    paused: str | None = None
-    slots_free: bool = False
-    #: Start: the run token was this run's, and the hash that the process computed is the one registered.
-    token_valid: bool = False
-    content_matches: bool = False
-    #: The agent saw the process end without a final report.
-    exit_seen: bool = False
-    #: `leases.py` answers these at the time the move would be made, not when the reaper looked.
-    lease_over: bool = False
-    lease_and_grace_over: bool = False
-    contact_lost: bool = False
-    on_lost: OnLost = OnLost.CRASH
-    rescues: int = 0
-    retries_used: int = 0
-    retries_allowed: int = 0
-    retry_delay: timedelta = timedelta(0)
-    pause_ends_at: datetime | None = None
-    #: "Marked as": a person overrules the run. `mark_reason` is theirs.
-    mark: bool = False
-    mark_reason: str = ""
-
-    @property
-    def before(self) -> StateType | None:
-        return None if self.current is None else self.current.type
-
-    @property
-    def after(self) -> StateType:
-        return self.proposed.type
-
-    @property
-    def may_be_rescued(self) -> bool:
-        return self.rescues < RESCUES
-
-
-class Accept(msgspec.Struct, frozen=True, tag="accept"):
-    """Store this state: not always the one proposed."""
-
-    state: State
-
-
-class Unchanged(msgspec.Struct, frozen=True, tag="unchanged"):
-    """There is nothing to do, and it is no error."""
-
-    reason: str = ""
-
-
-class Reject(msgspec.Struct, frozen=True, tag="reject"):
-    """The move is refused. `superseded`: another attempt has taken over and this one must stop."""
-
-    code: str
-    reason: str
-
-
-class Wait(msgspec.Struct, frozen=True, tag="wait"):
-    """Not yet: ask again then, or (None) when something has changed."""
-
-    until: datetime | None
-    reason: str
-
-
-Verdict = Accept | Unchanged | Reject | Wait
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """A guard on some moves. Its name is the sentence it enforces."""
-
-    before: frozenset[StateType | None]
-    after: frozenset[StateType]
-    judge: Callable[[Transition], Verdict | None]
-
-    @property
-    def sentence(self) -> str:
-        return self.judge.__name__.replace("_", " ")
-
-    @property
-    def why(self) -> str:
-        return " ".join((self.judge.__doc__ or "").split())
-
-
-def rule(
-    before: Iterable[StateType | None], after: Iterable[StateType]
-) -> Callable[[Callable[[Transition], Verdict | None]], Rule]:
-    """Makes a Rule for moves from one of these states (None: creation) to one of those."""
-    return lambda judge: Rule(frozenset(before), frozenset(after), judge)
-
+from headrace.core.verdicts import RESCUES as RESCUES
+from headrace.core.verdicts import SLOT_BACK_OFF as SLOT_BACK_OFF
+from headrace.core.verdicts import Accept as Accept
+from headrace.core.verdicts import OnLost as OnLost
+from headrace.core.verdicts import Reject as Reject
+from headrace.core.verdicts import Rule as Rule
+from headrace.core.verdicts import Transition as Transition
+from headrace.core.verdicts import Unchanged as Unchanged
+from headrace.core.verdicts import Verdict as Verdict
+from headrace.core.verdicts import Wait as Wait
+from headrace.core.verdicts import rule as rule
 
 ANY = frozenset(StateType)
 NEW_OR_ANY = frozenset({None, *StateType})
@@ -212,7 +101,7 @@ def a_launch_goes_forward(t: Transition) -> Verdict | None:
     if t.current is None or t.actor is not Actor.AGENT:
         return None
     steps = core_states.NAMES[SUBMITTED]
-    if steps.index(t.proposed.name) < _step(t.current):
+    if steps.index(t.proposed.name) < steps.index(t.current.name):
         return Reject("backwards", f"the launch has got to {t.current.name} already")
     return None
 
@@ -283,11 +172,9 @@ def an_exit_that_the_agent_sees_ends_or_rescues_the_run(t: Transition) -> Verdic
     """The process is known to be gone: mode reschedule need not wait for the lease to start the run again."""
     if t.actor is not Actor.AGENT or not t.exit_seen:
         return None
-    return (
-        _accept(t, SCHEDULED, "Rescued")
-        if t.on_lost is OnLost.RESCHEDULE and t.may_be_rescued
-        else _accept(t, CRASHED)
-    )
+    by_chance = t.proposed.name == CRASHED  # the other names tell of what would happen again
+    repeat = by_chance and t.on_lost is OnLost.RESCHEDULE and t.may_be_rescued
+    return _accept(t, SCHEDULED, "Rescued") if repeat else _accept(t, CRASHED)
 
 
 @rule({RUNNING}, {CRASHED})
@@ -377,7 +264,7 @@ def a_start_shows_token_and_content(t: Transition) -> Verdict | None:
 @rule(NEW_OR_ANY, ANY)
 def the_servers_time_is_recorded(t: Transition) -> Verdict | None:
     """No decision and no history depends on another machine's clock."""
-    return _accept(t, t.after, t.proposed.name, due_at=t.proposed.due_at)
+    return _accept(t, t.after, due_at=t.proposed.due_at if t.after is SCHEDULED else None)
 
 
 FLOW_RUN_RULES: tuple[Rule, ...] = (
@@ -514,10 +401,6 @@ def _accept(
     return Accept(State(kind, name or kept, t.now, t.proposed.message, due_at))
 
 
-def _step(state: State) -> int:
-    return core_states.NAMES[SUBMITTED].index(state.name)
-
-
 def _retry_time_missing(t: Transition) -> Reject | None:
     if t.proposed.name == "Retrying" and t.proposed.due_at is None:
         return Reject("time_missing", "Retrying says when: give due_at")
@@ -549,13 +432,17 @@ def as_markdown() -> str:
         "Everything else is refused.\n",
         "| From | To | Who | When | In the same transaction |\n|---|---|---|---|---|",
         *(_row(move) for move in moves.FLOW_RUN_MOVES),
+        "\n## Who moves a flow run\n",
+        "U user, S scheduler, A agent, R run process, W reaper. A mark by a person (from any unfinished state to",
+        "Success or Failed) is not repeated here.\n",
+        *_grid(),
         "\n## Rules of a flow run\n",
         "The first one with an opinion decides.\n",
         *_numbered(FLOW_RUN_RULES),
         "\n## Moves of a task run\n",
-        "Only by its run process. A task run that an earlier attempt left behind starts again from –.\n",
+        "Only by its run process. A task run that an earlier attempt left behind starts again from (new).\n",
         "| From | To |\n|---|---|",
-        *(f"| {move.before or '–'} | {move.after} |" for move in moves.TASK_RUN_MOVES),
+        *(f"| {move.before or '(new)'} | {move.after} |" for move in moves.TASK_RUN_MOVES),
         "\n## Rules of a task run\n",
         *_numbered(TASK_RUN_RULES),
     ]
@@ -565,7 +452,34 @@ def as_markdown() -> str:
 def _row(move: moves.Move) -> str:
     after = f"{move.after} ({move.name})" if move.name and move.name != move.after else str(move.after)
     who = ", ".join(actor for actor in Actor if actor in move.actors)
-    return f"| {move.before or '–'} | {after} | {who} | {move.when} | {', '.join(move.effects)} |"
+    return f"| {move.before or '(new)'} | {after} | {who} | {move.when} | {', '.join(move.effects)} |"
+
+
+def matrix() -> dict[tuple[StateType | None, StateType], frozenset[Actor]]:
+    """Who may move a flow run from one type to another, marks aside."""
+    found: dict[tuple[StateType | None, StateType], frozenset[Actor]] = {}
+    for move in moves.FLOW_RUN_MOVES:
+        if not move.mark:
+            step = (move.before, move.after)
+            found[step] = found.get(step, frozenset[Actor]()) | move.actors
+    return found
+
+
+def _grid() -> list[str]:
+    who = matrix()
+    initials = {Actor.REAPER: "W"}  # as R is the run's
+
+    def cell(before: StateType | None, after: StateType) -> str:
+        allowed = who.get((before, after), frozenset[Actor]())
+        return " ".join(initials.get(actor, actor[0].upper()) for actor in Actor if actor in allowed)
+
+    return [
+        f"| From | {' | '.join(StateType)} |\n|---|{'---|' * len(StateType)}",
+        *(
+            f"| {before or '(new)'} | {' | '.join(cell(before, after) for after in StateType)} |"
+            for before in (None, *(kind for kind in StateType if not kind.is_finished))
+        ),
+    ]
 
 
 def _numbered(rules: tuple[Rule, ...]) -> list[str]:

@@ -1,7 +1,6 @@
 """Calls on threads, with deadlines: what the thread executor is, and what the local one uses for calls with a timeout."""
 
 import contextvars
-import logging
 import queue
 import threading
 import time
@@ -9,13 +8,11 @@ import time
 from headrace import executors
 from headrace.executors import interrupts, tracebacks
 
-logger = logging.getLogger("headrace.executors")
-
 
 class _Job:
     """A call on its way through a thread."""
 
-    __slots__ = ("call", "context", "deadline", "ending", "interruption", "kind")
+    __slots__ = ("call", "context", "deadline", "ending", "interruption", "kind", "last")
 
     def __init__(self, call: executors.Call) -> None:
         self.call = call
@@ -26,6 +23,8 @@ class _Job:
         #: What an interruption means for it.
         self.kind = executors.Kind.TIMED_OUT
         self.ending: executors.Ending | None = None
+        #: Whether its thread ends with it.
+        self.last = False
 
     def run(self) -> None:
         call = self.call
@@ -93,18 +92,20 @@ class ThreadExecutor:
     def _serve(self) -> None:
         while (job := self._work.get()) is not None:
             job.run()
+            job.last = job.interruption.sent
             self._ended.put(job)
-            if job.interruption.sent:
+            if job.last:
                 return
 
     def _end(self, job: _Job, endings: list[executors.Ending]) -> None:
         ticket = job.call.ticket
         if self._running.pop(ticket, None) is None:
             self._abandoned.pop(ticket, None)
+            # It had ended by itself just before its deadline: its thread was counted out too early.
+            self._threads += not job.last
             endings.append(executors.Ending(ticket, executors.Kind.RELEASED))
             return
-        if job.interruption.sent:
-            self._threads -= 1
+        self._threads -= job.last
         if job.ending is not None:
             endings.append(job.ending)
 

@@ -14,7 +14,7 @@ class Builder(Protocol):
 
     def add(
         self,
-        task: "Task[..., Any]",
+        called: "Task[..., Any]",
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         *,
@@ -26,6 +26,10 @@ class Builder(Protocol):
 
     def set_order(self, upstream: Any, downstream: Any) -> None:
         """The node of one future starts after that of another."""
+        ...
+
+    def add_parameter(self, definition: Any) -> Any:
+        """Declares a parameter; answers its future value."""
         ...
 
 

@@ -33,7 +33,7 @@ class Run:
 
 @dataclasses.dataclass(slots=True)
 class Task:
-    """The facts of one attempt of a task. `map_index` is −1 where the task is not mapped."""
+    """The facts of one attempt of a task. `map_index` is -1 where the task is not mapped."""
 
     run: Run
     task_name: str
@@ -109,7 +109,9 @@ class Context:
                 return getattr(facts.run if isinstance(facts, Task) else facts, name)
             if name.startswith("_"):
                 raise AttributeError(name)
-            raise errors.GraphError(f"`context` has no '{name}'{task_options.suggestion(name, sorted(_RUN | _TASK))}.")
+            raise errors.GraphError(
+                f"`context` has no '{name}'.{task_options.suggestion(name, sorted(_RUN | _TASK))}"
+            )
 
     def __bool__(self) -> bool:
         """Whether this code is in a run."""

@@ -15,7 +15,9 @@ class Future:
 
     __slots__ = ("_graph", "_index", "_nout", "_slug")
 
-    def __init__(self, graph: building.Builder, slug: str, *, index: int | None = None, nout: int | None = None) -> None:
+    def __init__(
+        self, graph: building.Builder, slug: str, *, index: int | None = None, nout: int | None = None
+    ) -> None:
         self._graph = graph
         self._slug = slug
         self._index = index
@@ -40,7 +42,9 @@ class Future:
     # what there is no value for yet
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise errors.GraphError(f"The value of '{self._slug}' does not exist while the flow is being built, so {what}; {instead}.")
+        raise errors.GraphError(
+            f"The value of '{self._slug}' does not exist while the flow is being built, so {what}; {instead}."
+        )
 
     def __bool__(self) -> NoReturn:
         self._refuse(

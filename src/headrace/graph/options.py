@@ -97,7 +97,7 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
     chosen: dict[str, Any] = {"name": name}
     for option, value in given.items():
         if option not in _NORMAL:
-            raise errors.GraphError(f"task '{name}' has no option '{option}'{suggestion(option, _NORMAL)}.")
+            raise errors.GraphError(f"task '{name}' has no option '{option}'.{suggestion(option, _NORMAL)}")
         try:
             chosen[option] = _NORMAL[option](option, value)
         except (TypeError, ValueError) as error:
@@ -109,12 +109,12 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """“; did you mean …?” with the nearest known word, or the list of a few, or nothing."""
+    """A sentence to follow “there is no such …”: the nearest known word, or the list where it is short, or nothing."""
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; there is {', '.join(repr(name) for name in names)}" if 0 < len(names) <= 8 else ""
+        return f" Did you mean '{near[0]}'?"
+    return f" There is {', '.join(repr(name) for name in names)}." if 0 < len(names) <= 8 else ""
 
 
 def _seconds(option: str, value: Any) -> float:
@@ -162,7 +162,7 @@ def _yes_no_or_default(option: str, value: Any) -> bool | None:
 
 def _delays(option: str, value: Any) -> tuple[float, ...] | DelayFunction:
     if callable(value):
-        return value
+        return cast("DelayFunction", value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         items = cast("Sequence[Any]", value)
         if not items:
@@ -206,8 +206,10 @@ def _trigger(option: str, value: Any) -> triggers.Trigger:
     if value in (triggers.some_successful, triggers.some_failed):
         return value()
     if callable(value):
-        return triggers.Trigger(getattr(value, "__name__", type(value).__name__), value)
-    raise TypeError(f"trigger is {value!r}; give one of headrace's triggers, or a function of counts.")
+        return triggers.Trigger(
+            getattr(value, "__name__", type(value).__name__), cast("triggers.Rule", value)
+        )
+    raise TypeError(f"{option} is {value!r}; give one of headrace's triggers, or a function of counts.")
 
 
 def _cache(option: str, value: Any) -> caching.CachePolicy | None:
@@ -219,7 +221,7 @@ def _cache(option: str, value: Any) -> caching.CachePolicy | None:
         return caching.CachePolicy(value)
     if isinstance(value, caching.CachePolicy):
         return value
-    raise TypeError(f"cache is {value!r}; give a timedelta or a CachePolicy.")
+    raise TypeError(f"{option} is {value!r}; give a timedelta or a CachePolicy.")
 
 
 def _template(option: str, value: Any) -> Any:

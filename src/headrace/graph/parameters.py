@@ -37,7 +37,9 @@ class Definition:
         if hasattr(self.annotation, "model_json_schema"):  # pydantic, where the user has it
             return self.annotation.model_json_schema()
         try:
-            (schema,), components = msgspec.json.schema_components([self.annotation], ref_template="#/$defs/{name}")
+            (schema,), components = msgspec.json.schema_components(
+                [self.annotation], ref_template="#/$defs/{name}"
+            )
         except (TypeError, RuntimeError):  # a class that JSON has no words for
             return {}
         return {**schema, "$defs": components} if components else schema
@@ -87,7 +89,9 @@ class Read:
 
 
 def node_task(definition: Definition) -> task.Task[[], Any]:
-    return task.Task(Read(definition.name), kind="parameter", name=definition.name, description=definition.description)
+    return task.Task(
+        Read(definition.name), kind="parameter", name=definition.name, description=definition.description
+    )
 
 
 def of_function(function: Callable[..., Any], flow: str) -> dict[str, Definition]:
@@ -96,11 +100,15 @@ def of_function(function: Callable[..., Any], flow: str) -> dict[str, Definition
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
-        raise errors.GraphError(f"flow '{flow}': the types of its parameters cannot be read: {error}.") from None
+        raise errors.GraphError(
+            f"flow '{flow}': the types of its parameters cannot be read: {error}."
+        ) from None
     found: dict[str, Definition] = {}
     for name, parameter in signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise errors.GraphError(f"flow '{flow}': parameter '{name}' needs a name of its own; write it without `*` or `/`.")
+            raise errors.GraphError(
+                f"flow '{flow}': parameter '{name}' needs a name of its own; write it without `*` or `/`."
+            )
         found[name] = Definition(name, hints.get(name, Any), parameter.default)
     return found
 
@@ -111,8 +119,8 @@ def validate(definitions: Mapping[str, Definition], given: Mapping[str, Any], fl
     values: dict[str, Any] = {}
     for name in given:
         if name not in definitions:
-            wrong[name] = f"there is no such parameter{task_options.suggestion(name, definitions)}".removesuffix("?") + (
-                "?" if "did you mean" in task_options.suggestion(name, definitions) else ""
+            wrong[name] = f"there is no such parameter.{task_options.suggestion(name, definitions)}".rstrip(
+                "."
             )
     for name, definition in definitions.items():
         if name in given:
@@ -126,7 +134,10 @@ def validate(definitions: Mapping[str, Definition], given: Mapping[str, Any], fl
             values[name] = definition.default
     if wrong:
         sentences = "; ".join(f"parameter '{name}': {sentence}" for name, sentence in wrong.items())
-        raise errors.Invalid(f"flow '{flow}': {sentences}.", fields={f"parameters.{name}": text for name, text in wrong.items()})
+        raise errors.Invalid(
+            f"flow '{flow}': {sentences}.",
+            fields={f"parameters.{name}": text for name, text in wrong.items()},
+        )
     return values
 
 
@@ -134,5 +145,7 @@ def Parameter(name: str, *, default: Any = REQUIRED, type: Any = Any, descriptio
     """A parameter of the flow being built (`with Flow(...)`), as a future value. `type` is an annotation such as `int | None`."""
     builder = building.current()
     if builder is None:
-        raise errors.GraphError(f"Parameter('{name}') belongs into a flow's block: `with Flow(...): {name} = Parameter('{name}')`.")
+        raise errors.GraphError(
+            f"Parameter('{name}') belongs into a flow's block: `with Flow(...): {name} = Parameter('{name}')`."
+        )
     return builder.add_parameter(Definition(name, type, default, description))

@@ -31,7 +31,12 @@ export function Frame() {
       </a>
       <TopBar running={running} onSearch={search} />
       <SideBar running={running} onSearch={search} />
-      <main id="main" tabIndex={-1} className="relative min-h-0 min-w-0 flex-1 overflow-y-auto outline-none">
+      <main
+        id="main"
+        data-scroll-restoration-id="main"
+        tabIndex={-1}
+        className="relative min-h-0 min-w-0 flex-1 overflow-y-auto outline-none"
+      >
         <Outlet />
       </main>
       <BottomBar />

@@ -1,0 +1,125 @@
+"""The inside of a worker process of the process executor: reads calls, runs them one by one, writes what they answer.
+
+It ends with the process that started it: when the pipe closes without a goodbye it kills its process group, user code,
+children and all.
+"""
+
+import logging
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+
+from headrace.executors import frames, tracebacks
+
+#: How many tasks' code a worker keeps. Both sides forget the oldest in the same order.
+KEPT = 64
+
+
+class _Forwarding(logging.Handler):
+    """Sends every record to the run process, in the order in which they were made."""
+
+    def __init__(self, worker: "_Worker") -> None:
+        super().__init__()
+        self._worker = worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._worker.send("log", self._worker.ticket, _portable(record))
+        except Exception:  # noqa: BLE001 - what logging asks of handlers: a record must not end the code that made it
+            self.handleError(record)
+
+
+def _portable(record: logging.LogRecord) -> bytes:
+    values = dict(record.__dict__, msg=record.getMessage(), args=None, exc_info=None)
+    if record.exc_info and record.exc_info[1] is not None:
+        values["exc_text"] = tracebacks.strip(record.exc_info[1])
+    try:
+        return cloudpickle.dumps(values)
+    except Exception:  # noqa: BLE001 - `extra=` may hold anything; the record matters more than its extras
+        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
+        return cloudpickle.dumps(plain)
+
+
+class _Worker:
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._lock = threading.Lock()
+        self._frames: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._code: dict[int, bytes | tuple[Callable[[Any, Any], Any], Any]] = {}
+        self.ticket = 0
+
+    def send(self, *message: Any) -> None:
+        with self._lock:
+            frames.write(self._writing, message)
+
+    def serve(self) -> None:
+        threading.Thread(target=self._read, name="headrace-frames", daemon=True).start()
+        while True:
+            match self._frames.get():
+                case ("setup", path, levels, root_level):
+                    _set_up(self, path, levels, root_level)
+                case ("code", key, data):
+                    self._code[key] = data
+                    if len(self._code) > KEPT:
+                        del self._code[next(iter(self._code))]
+                case ("call", ticket, key, timed, own):
+                    self.ticket = ticket
+                    if timed:
+                        self.send("begun", ticket)
+                    self.send(*self._answer(ticket, key, own))
+                case _:
+                    return
+
+    def _read(self) -> None:
+        """Beside the calls, so that the end of the run process is seen while user code runs."""
+        try:
+            while True:
+                message = frames.read(self._reading)
+                self._frames.put(message)
+                if message[0] == "goodbye":
+                    return
+        except (frames.Closed, OSError):
+            os.killpg(0, signal.SIGKILL)
+
+    def _answer(self, ticket: int, key: int, own: bytes) -> tuple[Any, ...]:
+        try:
+            code = self._code[key]
+            if isinstance(code, bytes):
+                code = self._code[key] = pickle.loads(code)  # noqa: S301 - from the run process
+            function, shared = code
+            arguments = pickle.loads(own)  # noqa: S301 - from the run process
+        except BaseException as error:  # noqa: BLE001 - importing users' modules may raise anything
+            return "refused", ticket, f"it cannot be loaded in a worker process: {tracebacks.sentence(error)}"
+        value = function(shared, arguments)
+        try:
+            return "done", ticket, cloudpickle.dumps(value)
+        except BaseException as error:  # noqa: BLE001 - pickling users' objects may raise anything
+            reason = tracebacks.sentence(error)
+            return "refused", ticket, f"its value cannot be sent from a worker process: {reason}"
+
+
+def _set_up(worker: _Worker, path: list[str], levels: dict[str, int], root_level: int) -> None:
+    sys.path[:] = path
+    root = logging.getLogger()
+    root.addHandler(_Forwarding(worker))
+    root.setLevel(root_level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def main() -> None:
+    reading, writing = int(sys.argv[1]), int(sys.argv[2])
+    for descriptor in (reading, writing):
+        os.set_inheritable(descriptor, False)
+    for stream in (sys.stdout, sys.stderr):
+        # What user code prints must be out before a kill can lose it.
+        stream.reconfigure(line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    _Worker(reading, writing).serve()

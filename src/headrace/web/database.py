@@ -1,0 +1,97 @@
+"""The database, SQLite or PostgreSQL: commands are functions of a connection and a time, each in its own transaction.
+
+`await database.write(function)` answers after COMMIT and not before. A function may be called again when its
+transaction could not be committed, so it has no effect but on the connection.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from headrace import errors
+from headrace.web import postgres, sqlite
+
+T = TypeVar("T")
+
+#: One command: it gets a connection inside a transaction, and the transaction's time.
+Work = Callable[[sa.Connection, datetime], T]
+#: Replaces the database's time; for tests.
+Clock = Callable[[], datetime]
+
+
+class Backend(Protocol):
+    """One kind of database."""
+
+    @property
+    def shared(self) -> bool: ...
+
+    async def start(self) -> None: ...
+
+    async def write(self, work: Work[T]) -> T: ...
+
+    async def read(self, work: Work[T]) -> T: ...
+
+    async def close(self) -> None: ...
+
+
+class Database:
+    """A database that is open.
+
+    Attributes
+    ----------
+    url: where it is; a password is part of it, so it is not for logs.
+    """
+
+    def __init__(self, url: str, backend: Backend) -> None:
+        self.url = url
+        self._backend = backend
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock | None = None) -> "Database":
+        """Opens `sqlite:///PATH` or `postgresql://…`. `clock` replaces the database's time.
+
+        A SQLite file is locked for this process; PostgreSQL is not contacted before `start`, `read` or `write`.
+        Raises errors.SettingsError, also when another server uses the file.
+        """
+        if url.startswith("sqlite:///"):
+            return cls(url, sqlite.Sqlite(url.removeprefix("sqlite:///"), clock or _now))
+        if url.startswith(("postgresql://", "postgres://")):
+            return cls(url, postgres.Postgres(url, clock))
+        scheme = url.partition(":")[0]
+        raise errors.SettingsError(
+            f"there is no database {scheme!r}: database_url is sqlite:///PATH or postgresql://USER@HOST/NAME"
+        )
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers may use it at the same time."""
+        return self._backend.shared
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite:")
+
+    async def start(self) -> None:
+        """Checks that it can be used. Raises errors.Unavailable where it does not answer, SettingsError where it must not be used so."""
+        await self._backend.start()
+
+    async def write(self, work: Work[T]) -> T:
+        """What `work` returns, after its transaction is committed. What it raises rolls its transaction back.
+
+        Raises errors.Unavailable (also when too many wait) and errors.StorageFull.
+        """
+        return await self._backend.write(work)
+
+    async def read(self, work: Work[T]) -> T:
+        """What `work` returns; it sees one state of the database and cannot write."""
+        return await self._backend.read(work)
+
+    async def close(self) -> None:
+        """Ends what is under way and lets the database go."""
+        await self._backend.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
