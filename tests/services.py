@@ -8,7 +8,9 @@ from pathlib import Path
 
 NEEDED = {
     "postgresql": lambda: shutil.which("initdb") or sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
-    "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"),
+    "chromium": lambda: (
+        shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    ),
 }
 
 

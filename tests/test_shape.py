@@ -33,5 +33,9 @@ def test_no_module_is_a_drawer() -> None:
 def test_no_file_names_a_place_of_its_own_machine() -> None:
     here = str(ROOT.parent)
     assert here != "/"
-    suspects = [path for folder in ("src", "tests", "bench", "docs", "examples") for path in (ROOT / folder).rglob("*.py")]
+    suspects = [
+        path
+        for folder in ("src", "tests", "bench", "docs", "examples")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
     assert [name(path) for path in suspects if f"{here}/" in path.read_text() and len(here) > 4] == []

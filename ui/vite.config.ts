@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
-import { defineConfig } from 'vitest/config'
+import { defineConfig } from 'vite'
 
 const server = process.env.HEADRACE_API_URL ?? 'http://127.0.0.1:7400'
 
@@ -18,9 +18,4 @@ export default defineConfig({
   },
   server: { proxy: { '/api': { target: server, ws: true, changeOrigin: true } } },
   preview: { proxy: { '/api': { target: server, ws: true, changeOrigin: true } } },
-  test: {
-    environment: 'happy-dom',
-    setupFiles: ['src/testing/setup.ts'],
-    restoreMocks: true,
-  },
 })

@@ -28,7 +28,9 @@ Req = TypeVar("Req", bound=wire.Message)
 Ans = TypeVar("Ans", bound=wire.Answer)
 
 #: Statuses that say "not now" rather than "no".
-PASSING = frozenset({429, 502, 503, 504})
+PASSING = frozenset({429, 502, 503, 504, 507})
+#: Seconds between two tries, at most: thousands of callers that come back after an outage are spread over it.
+LONGEST_PAUSE = 20.0
 #: Seconds: connecting, and waiting for an answer that nobody holds back.
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -164,7 +166,7 @@ class Client:
         """Sends, and again with full jitter while the server does not answer or says "not now", until patience ends."""
         until = time.monotonic() + patience
         for tries in range(1_000_000):
-            pause = random.uniform(0, min(5.0, 0.1 * 2 ** min(tries, 10)))  # noqa: S311 - jitter, no secret
+            pause = random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2 ** min(tries, 10)))  # noqa: S311 - jitter, no secret
             try:
                 response = self._once(sent, timeout, whole)
             except errors.Unreachable as error:

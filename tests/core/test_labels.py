@@ -58,13 +58,19 @@ PROCESS = ["local"]
         (["gpu"], [labels.Offer("a", ("x",), True, PROCESS)], "labels_missing", "a, lacks the label gpu"),
         (
             ["gpu", "big", "fast"],
-            [labels.Offer("far", ("gpu",), True, PROCESS), labels.Offer("near", ("gpu", "big"), True, PROCESS)],
+            [
+                labels.Offer("far", ("gpu",), True, PROCESS),
+                labels.Offer("near", ("gpu", "big"), True, PROCESS),
+            ],
             "labels_missing",
             "near, lacks the label fast",
         ),
         (
             ["gpu", "big"],
-            [labels.Offer("perfect", ("gpu", "big"), True, ["docker"]), labels.Offer("able", (), True, PROCESS)],
+            [
+                labels.Offer("perfect", ("gpu", "big"), True, ["docker"]),
+                labels.Offer("able", (), True, PROCESS),
+            ],
             "labels_missing",
             "able, lacks the labels big, gpu",
         ),

@@ -64,7 +64,10 @@ def test_the_runner_is_gone_before_the_server_acts():
     assert not leases.lease_and_grace_over(NOW + seconds(gone), until, TIMING)
 
 
-@pytest.mark.parametrize(("after", "over", "grace_over"), [(-1, False, False), (0, True, False), (14, True, False), (15, True, True)])
+@pytest.mark.parametrize(
+    ("after", "over", "grace_over"),
+    [(-1, False, False), (0, True, False), (14, True, False), (15, True, True)],
+)
 def test_a_lease_is_over_at_its_end_and_its_grace_later(after, over, grace_over):
     now = NOW + seconds(after)
     assert leases.lease_over(now, NOW) is over

@@ -44,24 +44,36 @@ def _account(api: client.Client, name: str | None) -> UUID | None:
     for account in known:
         if account.name == name:
             return account.id
-    raise errors.NotFound(f"there is no service account {name!r}; there are: {', '.join(a.name for a in known) or 'none'}")
+    raise errors.NotFound(
+        f"there is no service account {name!r}; there are: {', '.join(a.name for a in known) or 'none'}"
+    )
 
 
 @key.command("create")
 @click.argument("name")
 @click.option("--service-account", help="Make it for this service account.")
-@click.option("--role", type=click.Choice(["agent", "registrar"]), help="Make the service account too, with this role.")
-@click.option("--expires-in-days", type=float, help="How long it is good for; without it, until it is revoked.")
+@click.option(
+    "--role", type=click.Choice(["agent", "registrar"]), help="Make the service account too, with this role."
+)
+@click.option(
+    "--expires-in-days", type=float, help="How long it is good for; without it, until it is revoked."
+)
 @output.formatted
 def create(
-    name: str, service_account: str | None, role: accounts.ServiceRole | None, expires_in_days: float | None, form: str
+    name: str,
+    service_account: str | None,
+    role: accounts.ServiceRole | None,
+    expires_in_days: float | None,
+    form: str,
 ) -> None:
     """Make a key. Its value is printed on stdout, once."""
     api = client.Client()
     if role is not None:
         if service_account is None:
             raise errors.Invalid("--role says what a service account may do: name it with --service-account")
-        api.call(operations.create_service_account, accounts.CreateServiceAccount(name=service_account, role=role))
+        api.call(
+            operations.create_service_account, accounts.CreateServiceAccount(name=service_account, role=role)
+        )
     request = accounts.CreateKey(
         name=name,
         service_account_id=_account(api, service_account),
@@ -81,7 +93,9 @@ def create(
 def list_(service_account: str | None, form: str) -> None:
     """List keys, never their values."""
     api = client.Client()
-    found = api.call(operations.list_keys, accounts.ListKeys(service_account_id=_account(api, service_account))).items
+    found = api.call(
+        operations.list_keys, accounts.ListKeys(service_account_id=_account(api, service_account))
+    ).items
     if form == "json":
         output.json(found)
     else:
@@ -94,7 +108,9 @@ def list_(service_account: str | None, form: str) -> None:
 def revoke(name: str, service_account: str | None) -> None:
     """Revoke a key, by its name, its hint or its id. Its next call is refused."""
     api = client.Client()
-    known = api.call(operations.list_keys, accounts.ListKeys(service_account_id=_account(api, service_account))).items
+    known = api.call(
+        operations.list_keys, accounts.ListKeys(service_account_id=_account(api, service_account))
+    ).items
     found = [key for key in known if name in (key.name, key.hint, str(key.id))]
     if len(found) != 1:
         many = "more than one key" if found else "no key"
@@ -107,7 +123,11 @@ def _table(found: list[accounts.Key]) -> None:
     def until(key: accounts.Key) -> str:
         if key.expires_at is None:
             return "never"
-        return click.style("expired", fg="red") if key.expires_at < datetime.now(UTC) else output.ago(key.expires_at)
+        return (
+            click.style("expired", fg="red")
+            if key.expires_at < datetime.now(UTC)
+            else output.ago(key.expires_at)
+        )
 
     output.table(
         ("NAME", "KEY", "OWNER", "EXPIRES", "LAST USED"),

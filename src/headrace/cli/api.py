@@ -41,11 +41,19 @@ def command(operation: operations.Operation[Any, Any]) -> click.Command:
             output.json(api_client.call(operation, request))
 
     options: list[click.Parameter] = [
-        click.Option([f"--{field.name.replace('_', '-')}", field.name], type=_kind(field.type), multiple=_many(field.type))
+        click.Option(
+            [f"--{field.name.replace('_', '-')}", field.name],
+            type=_kind(field.type),
+            multiple=_many(field.type),
+        )
         for field in msgspec.structs.fields(operation.request)
     ]
-    options.append(click.Option(["--json", "json_"], help="The whole request as JSON; single options win over it."))
-    return click.Command(operation.name.replace("_", "-"), callback=call, params=options, help=operation.summary)
+    options.append(
+        click.Option(["--json", "json_"], help="The whole request as JSON; single options win over it.")
+    )
+    return click.Command(
+        operation.name.replace("_", "-"), callback=call, params=options, help=operation.summary
+    )
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
@@ -61,7 +69,12 @@ def _many(annotation: Any) -> bool:
 def _kind(annotation: Any) -> click.ParamType | type:
     members = _members(annotation)
     simple: dict[Any, click.ParamType] = {
-        bool: click.BOOL, int: click.INT, float: click.FLOAT, str: click.STRING, UUID: click.UUID, list[str]: click.STRING,
+        bool: click.BOOL,
+        int: click.INT,
+        float: click.FLOAT,
+        str: click.STRING,
+        UUID: click.UUID,
+        list[str]: click.STRING,
     }
     if len(members) == 1 and members[0] in simple:
         return simple[members[0]]

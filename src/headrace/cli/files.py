@@ -47,7 +47,10 @@ def find(paths: tuple[Path, ...]) -> Iterator[Path]:
         if path.is_dir():
             for file in sorted(path.rglob("*.py")):
                 parts = file.relative_to(path).parts
-                if not any(part.startswith(".") or part in ("__pycache__", "site-packages", "node_modules") for part in parts):
+                if not any(
+                    part.startswith(".") or part in ("__pycache__", "site-packages", "node_modules")
+                    for part in parts
+                ):
                     yield file
         else:
             yield path
@@ -57,5 +60,7 @@ def _line(error: BaseException, path: Path) -> str:
     """`:12` for the last frame inside the user's file; for a syntax error the line it names."""
     if isinstance(error, SyntaxError) and error.filename == str(path.resolve()):
         return f":{error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.resolve())]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path.resolve())
+    ]
     return f":{frames[-1].lineno}" if frames else ""

@@ -13,7 +13,9 @@ from headrace.wire import operations
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--project", "-p", help="The project they go to; it must exist. Default: the setting `project`.")
+@click.option(
+    "--project", "-p", help="The project they go to; it must exist. Default: the setting `project`."
+)
 @click.option("--name", "-n", "names", multiple=True, help="Only the flows of this name.")
 @click.option("--watch", is_flag=True, help="Register again whenever a file changes, until Ctrl-C.")
 def register(paths: tuple[Path, ...], project: str | None, names: tuple[str, ...], watch: bool) -> int:
@@ -70,7 +72,11 @@ def _register(api: client.Client, path: Path, project: str, names: tuple[str, ..
 @output.formatted
 def list_(project: str | None, search: str | None, form: str) -> None:
     """List flows."""
-    found = client.Client().call(operations.list_flows, wire_flows.ListFlows(project=project, search=search, limit=200)).items
+    found = (
+        client.Client()
+        .call(operations.list_flows, wire_flows.ListFlows(project=project, search=search, limit=200))
+        .items
+    )
     if form == "json":
         output.json(found)
         return
@@ -98,7 +104,9 @@ def project() -> None:
 @click.option("--description", default="", help="What it is for.")
 def create(name: str, description: str) -> None:
     """Make a project; names are unique."""
-    made = client.Client().call(operations.create_project, wire_flows.CreateProject(name=name, description=description))
+    made = client.Client().call(
+        operations.create_project, wire_flows.CreateProject(name=name, description=description)
+    )
     output.say(f"project {made.name} is there")
 
 
@@ -110,7 +118,10 @@ def list_projects(form: str) -> None:
     if form == "json":
         output.json(found)
         return
-    output.table(("PROJECT", "FLOWS", "RUNS", "DESCRIPTION"), [(p.name, str(p.flows), str(p.runs), p.description) for p in found])
+    output.table(
+        ("PROJECT", "FLOWS", "RUNS", "DESCRIPTION"),
+        [(p.name, str(p.flows), str(p.runs), p.description) for p in found],
+    )
 
 
 @project.command("delete")
@@ -124,6 +135,8 @@ def delete(name: str, yes: bool) -> None:
         raise errors.NotFound(f"there is no project {name!r}; there are: {', '.join(found) or 'none'}")
     target = found[name]
     if not yes:
-        click.confirm(f"Delete {name} with {target.flows} flows and {target.runs} runs?", abort=True, err=True)
+        click.confirm(
+            f"Delete {name} with {target.flows} flows and {target.runs} runs?", abort=True, err=True
+        )
     api.call(operations.delete_project, wire_flows.DeleteProject(project_id=target.id, confirm=name))
     output.say(f"deleted {name}")

@@ -27,7 +27,9 @@ _COLOURS = {
 
 def formatted(command: Command) -> Command:
     """Adds `-o table|json`."""
-    option = click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table", help="How to print.")
+    option = click.option(
+        "-o", "--output", "form", type=click.Choice(["table", "json"]), default="table", help="How to print."
+    )
     return option(command)
 
 
@@ -43,9 +45,15 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             click.echo("\t".join(click.unstyle(cell) for cell in row))
         return
     widths = [max(len(click.unstyle(row[at])) for row in [tuple(titles), *rows]) for at in range(len(titles))]
-    click.echo("  ".join(click.style(title.ljust(width), bold=True) for title, width in zip(titles, widths, strict=True)))
+    click.echo(
+        "  ".join(
+            click.style(title.ljust(width), bold=True) for title, width in zip(titles, widths, strict=True)
+        )
+    )
     for row in rows:
-        cells = (cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True))
+        cells = (
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)
+        )
         click.echo("  ".join(cells).rstrip())
 
 

@@ -22,25 +22,47 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 @click.command()
 @click.argument("flow")
-@click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; JSON where its type is not text.")
-@click.option("--param-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Parameters from a JSON file.")
+@click.option(
+    "--parameter",
+    "-p",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter; JSON where its type is not text.",
+)
+@click.option(
+    "--param-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Parameters from a JSON file.",
+)
 @click.option("--version", type=int, help="This version instead of the current one.")
 @click.option("--name", help="The run's name.")
 @click.option("--at", help="When: an ISO time, or +10m, +2h, +1d.")
 @click.option("--label", "labels", multiple=True, help="Labels instead of the flow's own.")
 @click.option("--run-config", help="A run config as JSON instead of the flow's own.")
-@click.option("--log-level", default="INFO", type=click.Choice([name.upper() for name in _LEVELS], case_sensitive=False))
+@click.option(
+    "--log-level", default="INFO", type=click.Choice([name.upper() for name in _LEVELS], case_sensitive=False)
+)
 @click.option("--idempotency-key", help="The same key gives the same run.")
-@click.option("--watch", "-w", is_flag=True, help="Follow its logs to its end; the exit status is then 1 if it does not succeed.")
+@click.option(
+    "--watch",
+    "-w",
+    is_flag=True,
+    help="Follow its logs to its end; the exit status is then 1 if it does not succeed.",
+)
 @output.formatted
-def run(flow: str, given: tuple[str, ...], param_file: Path | None, watch: bool, form: str, **options: Any) -> int:
+def run(
+    flow: str, given: tuple[str, ...], param_file: Path | None, watch: bool, form: str, **options: Any
+) -> int:
     """Ask for a run of PROJECT/FLOW."""
     api = client.Client()
     project, name = _names(flow)
     found = api.call(operations.find_flow, flows.FindFlow(project=project, flow=name))
     parameters: dict[str, Any] = msgspec.json.decode(param_file.read_bytes()) if param_file else {}
     if given:
-        structure = api.call(operations.read_version, flows.VersionRef(version_id=found.current_version_id)).structure
+        structure = api.call(
+            operations.read_version, flows.VersionRef(version_id=found.current_version_id)
+        ).structure
         parameters |= _parameters(given, structure.parameters)
     config = options["run_config"]
     made = api.call(
@@ -69,11 +91,15 @@ def run(flow: str, given: tuple[str, ...], param_file: Path | None, watch: bool,
 @click.group(invoke_without_command=True)
 @click.option("--flow", "-f", help="Only those of PROJECT/FLOW.")
 @click.option("--project", help="Only those of this project.")
-@click.option("--state", "-s", "wanted", multiple=True, help="Only those in this state; Late and Unreachable count too.")
+@click.option(
+    "--state", "-s", "wanted", multiple=True, help="Only those in this state; Late and Unreachable count too."
+)
 @click.option("--limit", "-l", default=20, show_default=True)
 @output.formatted
 @click.pass_context
-def runs(ctx: click.Context, flow: str | None, project: str | None, wanted: tuple[str, ...], limit: int, form: str) -> None:
+def runs(
+    ctx: click.Context, flow: str | None, project: str | None, wanted: tuple[str, ...], limit: int, form: str
+) -> None:
     """List flow runs, newest first; `headrace runs show RUN` shows one."""
     if ctx.invoked_subcommand:
         return
@@ -90,7 +116,14 @@ def runs(ctx: click.Context, flow: str | None, project: str | None, wanted: tupl
     output.table(
         ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "ID"),
         [
-            (run.name, f"{run.project}/{run.flow}", output.state(run.state), output.ago(run.started_at), _took(run), str(run.id))
+            (
+                run.name,
+                f"{run.project}/{run.flow}",
+                output.state(run.state),
+                output.ago(run.started_at),
+                _took(run),
+                str(run.id),
+            )
             for run in found
         ],
     )
@@ -125,25 +158,37 @@ def show(run: str, form: str) -> None:
 @click.command()
 @click.argument("run")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run ends.")
-@click.option("--level", default="debug", type=click.Choice(list(_LEVELS), case_sensitive=False), help="The lowest level shown.")
+@click.option(
+    "--level",
+    default="debug",
+    type=click.Choice(list(_LEVELS), case_sensitive=False),
+    help="The lowest level shown.",
+)
 @click.option("--search", "-s", help="Only messages that contain this.")
 @click.option("--task", help="Only those of this task.")
-@click.option("--format", "download", type=click.Choice(["text", "csv", "ndjson"]), help="The whole log in this form.")
-def logs(run: str, follow: bool, level: str, search: str | None, task: str | None, download: str | None) -> int:
+@click.option(
+    "--format", "download", type=click.Choice(["text", "csv", "ndjson"]), help="The whole log in this form."
+)
+def logs(
+    run: str, follow: bool, level: str, search: str | None, task: str | None, download: str | None
+) -> int:
     """Show a run's logs."""
     api = client.Client()
     found = _find(api, run)
     lowest = _LEVELS[level.lower()]
     if download:
         request = msgspec.convert(
-            {"flow_run_id": found.id, "format": download, "level": lowest, "task": task, "search": search}, wire_logs.DownloadLogs
+            {"flow_run_id": found.id, "format": download, "level": lowest, "task": task, "search": search},
+            wire_logs.DownloadLogs,
         )
         for chunk in api.stream(operations.download_logs, request):
             click.get_binary_stream("stdout").write(chunk)
         return 0
     if follow:
         return _watch(api, found.id, lowest)
-    for line in _lines(api, wire_logs.ListLogs(flow_run_id=found.id, level=lowest, search=search, task=task, limit=1000)):
+    for line in _lines(
+        api, wire_logs.ListLogs(flow_run_id=found.id, level=lowest, search=search, task=task, limit=1000)
+    ):
         _print(line)
     return 0
 
@@ -221,7 +266,9 @@ def _config(text: str) -> run_configs.RunConfig:
     try:
         return msgspec.json.decode(text, type=run_configs.RunConfig)
     except msgspec.DecodeError as error:
-        raise errors.Invalid(f'--run-config: {error}; for example {{"kind": "local", "env": {{"A": "1"}}}}') from None
+        raise errors.Invalid(
+            f'--run-config: {error}; for example {{"kind": "local", "env": {{"A": "1"}}}}'
+        ) from None
 
 
 def _took(run: wire_runs.FlowRun) -> str:
@@ -242,9 +289,17 @@ def _lines(api: client.Client, request: wire_logs.ListLogs) -> Iterator[wire_log
 def _print(line: wire_logs.LogLine) -> None:
     level = next((name for name, number in _LEVELS.items() if number == line.level), str(line.level)).upper()
     colour = "red" if line.level >= 40 else "yellow" if line.level >= 30 else None
-    where = f" {line.task}[{line.map_index}]" if line.task and line.map_index >= 0 else f" {line.task}" if line.task else ""
+    where = (
+        f" {line.task}[{line.map_index}]"
+        if line.task and line.map_index >= 0
+        else f" {line.task}"
+        if line.task
+        else ""
+    )
     moment = line.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    click.echo(f"{moment} {click.style(level.ljust(7), fg=colour)}{click.style(where, dim=True)} {line.message}")
+    click.echo(
+        f"{moment} {click.style(level.ljust(7), fg=colour)}{click.style(where, dim=True)} {line.message}"
+    )
 
 
 def _watch(api: client.Client, flow_run_id: UUID, lowest: int = 0) -> int:

@@ -11,7 +11,12 @@ from headrace import settings
 @click.option("--host", help="What to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="The port.  [default: 7400]")
 @click.option("--database-url", help="sqlite:///PATH or postgresql://…  [default: SQLite in the data folder]")
-@click.option("--local", type=click.Path(path_type=Path), help="Write keys for this machine's agent and user to this file.", hidden=True)
+@click.option(
+    "--local",
+    type=click.Path(path_type=Path),
+    help="Write keys for this machine's agent and user to this file.",
+    hidden=True,
+)
 def server(host: str | None, port: int | None, database_url: str | None, local: Path | None) -> None:
     """Run the server: API, web UI and its loops."""
     from headrace.server import app
@@ -21,12 +26,27 @@ def server(host: str | None, port: int | None, database_url: str | None, local: 
 
 @click.command()
 @click.option("--name", help="Its name on the agents page.  [default: the host's]")
-@click.option("--label", "-l", "labels", multiple=True, help="It takes runs whose labels it has; give it as often as needed.")
+@click.option(
+    "--label",
+    "-l",
+    "labels",
+    multiple=True,
+    help="It takes runs whose labels it has; give it as often as needed.",
+)
 @click.option("--no-unlabelled", is_flag=True, help="Leave runs without labels to other agents.")
 @click.option("--limit", type=click.IntRange(min=1), help="How many runs at a time.")
-@click.option("--stop-runs", is_flag=True, help="End what runs when the agent ends, instead of leaving it running.")
+@click.option(
+    "--stop-runs", is_flag=True, help="End what runs when the agent ends, instead of leaving it running."
+)
 @click.option("--server-url", help="Where the server is.")
-def agent(name: str | None, labels: tuple[str, ...], no_unlabelled: bool, limit: int | None, stop_runs: bool, server_url: str | None) -> int:
+def agent(
+    name: str | None,
+    labels: tuple[str, ...],
+    no_unlabelled: bool,
+    limit: int | None,
+    stop_runs: bool,
+    server_url: str | None,
+) -> int:
     """Run an agent: it asks the server for runs and starts each as a process of its own."""
     from headrace import agent as agents
 

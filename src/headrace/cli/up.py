@@ -62,7 +62,10 @@ class Part:
         code = self.process.poll()
         if code is not None:
             pause = min(30.0, 2.0 ** (self.failures - 1)) if self.failures else 0.0
-            output.say(f"the {self.name} ended with status {code}; starting it again" + (f" in {pause:.0f} s" if pause else ""))
+            output.say(
+                f"the {self.name} ended with status {code}; starting it again"
+                + (f" in {pause:.0f} s" if pause else "")
+            )
             self.failures += 1
             self.restart_at = now + pause
             self.process = None
@@ -149,7 +152,9 @@ def _demonstrate(api: client.Client, stop: threading.Event) -> str:
     from headrace.cli import files
 
     with contextlib.suppress(errors.Conflict):
-        api.call(operations.create_project, wire_flows.CreateProject(name="demo", description="The sample flow"))
+        api.call(
+            operations.create_project, wire_flows.CreateProject(name="demo", description="The sample flow")
+        )
     (sample,) = files.load(Path(__file__).with_name("seattle_weather.py"))
     sample.register(project="demo", client=api)
     made = api.call(operations.create_flow_run, wire_runs.CreateFlowRun(project="demo", flow=sample.name))

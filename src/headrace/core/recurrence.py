@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 from headrace import errors
 from headrace.core import zones
 
-#: A rule is taken to have ended when it does not fire for so long.
+#: A rule is taken to have ended when it does not fire for so long: a leap day on a given weekday is 40 years away.
 PATIENCE = timedelta(days=50 * 366)
+#: The same for rules that are walked day by day, which takes long: a leap day is at most eight years away.
+PATIENCE_BY_DAY = timedelta(days=9 * 366)
 
 _LONGEST_RULE = 1_000
 _MOST = 10_000
@@ -76,13 +78,13 @@ def in_local_time(parts: dict[str, str], zone: ZoneInfo) -> dict[str, str]:
 
 
 def forward(parts: dict[str, str], start: datetime, after: datetime) -> Iterator[datetime]:
-    """Local times of the rule later than `after` in order, until it stays silent for `PATIENCE`."""
+    """Local times of the rule later than `after` in order, until it stays silent for too long."""
     if "COUNT" in parts:
         yield from itertools.dropwhile(lambda moment: moment <= after, _counted(parts, start))
         return
     while True:
         found = None
-        for found in _between(parts, start, after, after + PATIENCE):
+        for found in _between(parts, start, after, after + _patience(parts)):
             yield found
         if found is None:
             return
@@ -90,13 +92,13 @@ def forward(parts: dict[str, str], start: datetime, after: datetime) -> Iterator
 
 
 def backward(parts: dict[str, str], start: datetime, until: datetime) -> Iterator[datetime]:
-    """Local times of the rule at or before `until`, latest first, until it was silent for `PATIENCE`."""
+    """Local times of the rule at or before `until`, latest first, until it was silent for too long."""
     if "COUNT" in parts:
         yield from reversed(list(itertools.takewhile(lambda moment: moment <= until, _counted(parts, start))))
         return
     span = _PERIODS[parts["FREQ"]] * int(parts.get("INTERVAL", "1"))
     high = latest = until
-    while high >= start and latest - high <= PATIENCE:
+    while high >= start and latest - high <= _patience(parts):
         low = high - min(span, high - start + timedelta(seconds=1))
         found = list(_between(parts, start, low, high))
         yield from reversed(found)
@@ -104,6 +106,10 @@ def backward(parts: dict[str, str], start: datetime, until: datetime) -> Iterato
             latest = found[0]
         # a growing window finds rare moments in few steps, and lists no more than twice what is asked for
         high, span = low, span * 2
+
+
+def _patience(parts: dict[str, str]) -> timedelta:
+    return PATIENCE if parts["FREQ"] in ("YEARLY", "MONTHLY", "WEEKLY") else PATIENCE_BY_DAY
 
 
 def _counted(parts: dict[str, str], start: datetime) -> Iterator[datetime]:

@@ -32,15 +32,16 @@ def argument(value: Any, graph: building.Builder) -> edge.Argument:
 
 
 def _collection(value: Any, graph: building.Builder) -> edge.Argument:
-    parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
+    kind = cast("type[Any]", type(value))
+    parts: list[Any] = [part for pair in value.items() for part in pair] if issubclass(kind, dict) else value
     items = tuple([argument(part, graph) for part in parts])
     if all(type(item) is edge.Constant for item in items):
         return edge.Constant(value)
-    if type(value) not in _COLLECTIONS:
+    if kind not in _COLLECTIONS:
         raise errors.GraphError(
-            f"A {type(value).__name__} holds a future value, which cannot be filled in there; use a plain list, tuple, set or dict."
+            f"A {kind.__name__} holds a future value, which cannot be filled in there; use a plain list, tuple, set or dict."
         )
-    return edge.Collection(type(value), items)
+    return edge.Collection(kind, items)
 
 
 def references(given: edge.Argument, *, flattened: bool = False) -> Iterator[tuple[edge.Reference, bool]]:
@@ -61,7 +62,7 @@ def refuse_unmappable(task_name: str, key: str, given: edge.Argument) -> None:
     """A constant that is no list was meant to be given whole."""
     if isinstance(given, edge.Flattened | edge.Reference):
         return
-    kind = given.kind if isinstance(given, edge.Collection) else type(given.value)
+    kind: type[Any] = given.kind if isinstance(given, edge.Collection) else type(given.value)
     if issubclass(kind, dict | set | frozenset | str | bytes) or not hasattr(kind, "__iter__"):
         raise errors.GraphError(
             f"{task_name}.map: '{key}' is a {kind.__name__}, which is not mapped over; "

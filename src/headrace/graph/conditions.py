@@ -30,7 +30,14 @@ def case(value: Any, expected: Any) -> Generator[None]:
     """The tasks called inside run only if `value` equals `expected` in the run; otherwise they are skipped."""
     owner = _owner("case")
     compare = owner.add(COMPARE, (value, expected))
-    with owner.block(lambda node: owner.set_case(compare, node.slug)):
+
+    def added(node: graph.Node) -> None:
+        if not any(
+            each.case for each in node.upstream
+        ):  # a case inside has it already, and hangs on this one itself
+            owner.set_case(compare, node.slug)
+
+    with owner.block(added):
         yield
 
 

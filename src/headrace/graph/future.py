@@ -212,4 +212,5 @@ class Future:
 
 def locate(value: Future) -> tuple[building.Builder, str, int | None]:
     """The graph, node and item that a future stands for."""
-    return value._graph, value._slug, value._index  # noqa: SLF001 - a future's public names are those of the value to come
+    # A future's public names are those of the value to come, so its own are private.
+    return value._graph, value._slug, value._index  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -90,8 +90,8 @@ class Graph:
         self._insert(node)
         for other in (upstream,) if isinstance(upstream, future.Future) else upstream:
             self._connect(edge.Edge(self._slug_of(other), node.slug))
-        if self._blocks:
-            self._blocks[-1](node)
+        for added in reversed(self._blocks):
+            added(node)
         return future.Future(self, node.slug, nout=None if mapped else called.nout)
 
     def add_parameter(self, definition: parameters.Definition) -> Any:

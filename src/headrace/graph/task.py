@@ -1,5 +1,6 @@
 """Tasks: functions with options. Called in a flow's body a task makes a node and answers its future value; elsewhere it runs."""
 
+import dataclasses
 import functools
 import inspect
 import sys
@@ -148,6 +149,12 @@ class Task(Generic[P, R]):
         copy.__dict__.update(self.__getstate__())
         copy.options = task_options.options(given, name=given.get("name", self.name), before=self.options)
         return copy
+
+    def canonical_form(self, forms: Any) -> Any:
+        """What decides a version: the function, and the options that are no words for people."""
+        chosen = {each.name: getattr(self.options, each.name) for each in dataclasses.fields(self.options)}
+        del chosen["name"], chosen["description"]
+        return ["task", self.kind, forms.named(self.name, self.function), forms.named(self.name, chosen)]
 
     def __getstate__(self) -> Mapping[str, Any]:
         """Without what is computed again on demand: an annotation need not be picklable."""

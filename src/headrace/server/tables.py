@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Instant(sa.TypeDecorator[datetime]):
@@ -21,12 +21,12 @@ class Instant(sa.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value
-        return (value - _EPOCH) // timedelta(microseconds=1)
+        return (value - EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         if value is None or dialect.name == "postgresql":
             return value
-        return _EPOCH + timedelta(microseconds=value)
+        return EPOCH + timedelta(microseconds=value)
 
 
 class Json(sa.TypeDecorator[Any]):
@@ -311,6 +311,8 @@ flow_runs = sa.Table(
     sa.Index("ix_flow_runs_project", "project_id", "id"),
     sa.Index("ix_flow_runs_state", "state_type", "id"),
     sa.Index("ix_flow_runs_agent", "agent_id", "id"),
+    # the dashboard: what ended in a period
+    sa.Index("ix_flow_runs_finished", "finished_at", "state_type"),
 )
 
 #: A run's history, append only: seq is the run's version after the move.

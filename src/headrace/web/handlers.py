@@ -6,7 +6,7 @@ Only waiting is asynchronous: an operation whose answer may be held has `@waits`
 """
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -44,6 +44,13 @@ SYSTEM = Caller("system", accounts.Role.ADMINISTRATOR, name="headrace")
 
 
 @dataclasses.dataclass
+class Effects:
+    """What a handler wants of the answer's envelope. `session` is the token of a session begun ("" ends it)."""
+
+    session: str | None = None
+
+
+@dataclasses.dataclass
 class Call(Generic[Service]):
     """One command inside its transaction. `now` is the transaction's time, the only clock there is."""
 
@@ -56,6 +63,15 @@ class Call(Generic[Service]):
     prepared: Any = None
     #: Done once the transaction is committed, and not at all where it is not: wake-ups, notices.
     afterwards: list[Callable[[], None]] = dataclasses.field(default_factory=list[Callable[[], None]])
+    effects: Effects = dataclasses.field(default_factory=Effects)
+    #: The run whose life the request id shares; it need not be set where the request names one in `flow_run_id`.
+    flow_run_id: UUID | None = None
+    #: For an operation that rebuilds its answer: JSON values from which the handler can make it again. None keeps nothing.
+    keep: Any = None
+    #: What was kept when this request id came first; None on a first call.
+    replay: Any = None
+    #: The address that the request came from, for counting failed sign-ins.
+    address: str = ""
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.afterwards.append(action)
@@ -75,8 +91,18 @@ class Run(Protocol):
     def __call__(self) -> Awaitable[Any]: ...
 
 
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A file that is sent as it is made."""
+
+    filename: str
+    media_type: str
+    chunks: AsyncIterator[bytes]
+
+
 Waiter = Callable[[Any, Caller, Any, Run], Awaitable[wire.Answer]]
 Preparer = Callable[[Any, Caller, Any], Any]
+Streamer = Callable[[Any, Caller, Any], Awaitable[Download]]
 
 
 class Registry:
@@ -86,6 +112,7 @@ class Registry:
         self.handlers: dict[str, Handler] = {}
         self.waiters: dict[str, Waiter] = {}
         self.preparers: dict[str, Preparer] = {}
+        self.streamers: dict[str, Streamer] = {}
 
     def handles(self, operation: Operation[Req, Ans]) -> Callable[[Callable[[Call[Any], Req], Ans]], Callable[[Call[Any], Req], Ans]]:
         """The function is the behaviour of this operation: `(call, request) -> answer`, in one transaction."""
@@ -114,6 +141,17 @@ class Registry:
 
         def register(function: Callable[[Any, Caller, Req, Run], Awaitable[Ans]]) -> Callable[[Any, Caller, Req, Run], Awaitable[Ans]]:
             self.waiters[operation.name] = function  # type: ignore[assignment] - narrower request
+            return function
+
+        return register
+
+    def streams(
+        self, operation: Operation[Req, Ans]
+    ) -> Callable[[Callable[[Any, Caller, Req], Awaitable[Download]]], Callable[[Any, Caller, Req], Awaitable[Download]]]:
+        """The coroutine `(service, caller, request) -> Download` answers an operation that streams; it refuses before the first byte."""
+
+        def register(function: Callable[[Any, Caller, Req], Awaitable[Download]]) -> Callable[[Any, Caller, Req], Awaitable[Download]]:
+            self.streamers[operation.name] = function
             return function
 
         return register

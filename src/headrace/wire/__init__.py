@@ -22,18 +22,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What an operation answers."""
 
 
-class Empty(Answer):
+class Empty(Answer, frozen=True):
     """An answer that says only: done."""
 
 
-class Page(Answer, Generic[T]):
+class Page(Answer, Generic[T], frozen=True):
     """A part of a list; `next` is the cursor of the following part, None at the end."""
 
     items: list[T]
     next: str | None = None
 
 
-class Problem(Answer):
+class Problem(Answer, frozen=True):
     """An error, as RFC 9457 writes it. `code` names the class in errors.py, `errors` the fields that are wrong."""
 
     title: str

@@ -58,7 +58,7 @@ UserRole = Literal["administrator", "member", "viewer"]
 ServiceRole = Literal["agent", "registrar"]
 
 
-class SignIn(wire.Message, kw_only=True):
+class SignIn(wire.Message, frozen=True, kw_only=True):
     """By password, or by the one-time `token` of a start link."""
 
     email: str = ""
@@ -66,7 +66,7 @@ class SignIn(wire.Message, kw_only=True):
     token: str = ""
 
 
-class User(wire.Answer, kw_only=True):
+class User(wire.Answer, frozen=True, kw_only=True):
     id: UUID
     name: str
     email: str
@@ -77,7 +77,7 @@ class User(wire.Answer, kw_only=True):
     last_seen_at: datetime | None
 
 
-class Me(wire.Answer, kw_only=True):
+class Me(wire.Answer, frozen=True, kw_only=True):
     """Who is calling. `csrf_token` goes into the `X-CSRF-Token` header of unsafe requests made with a cookie."""
 
     kind: str
@@ -91,16 +91,16 @@ class Me(wire.Answer, kw_only=True):
     server_version: str
 
 
-class Nothing(wire.Message, kw_only=True):
+class Nothing(wire.Message, frozen=True, kw_only=True):
     """A request without fields."""
 
 
-class ListUsers(wire.Message, kw_only=True):
+class ListUsers(wire.Message, frozen=True, kw_only=True):
     after: str | None = None
     limit: int = 100
 
 
-class CreateUser(wire.Message, kw_only=True):
+class CreateUser(wire.Message, frozen=True, kw_only=True):
     """`password` may be left empty: the answer then carries a one-time link for the new user."""
 
     name: str
@@ -109,32 +109,32 @@ class CreateUser(wire.Message, kw_only=True):
     password: str = ""
 
 
-class CreatedUser(wire.Answer, kw_only=True):
+class CreatedUser(wire.Answer, frozen=True, kw_only=True):
     """`link` is shown this once."""
 
     user: User
     link: str
 
 
-class UpdateUser(wire.Message, kw_only=True):
+class UpdateUser(wire.Message, frozen=True, kw_only=True):
     user_id: UUID
     name: str | None = None
     role: UserRole | None = None
     active: bool | None = None
 
 
-class UserRef(wire.Message, kw_only=True):
+class UserRef(wire.Message, frozen=True, kw_only=True):
     user_id: UUID
 
 
-class ChangePassword(wire.Message, kw_only=True):
+class ChangePassword(wire.Message, frozen=True, kw_only=True):
     """`current` may be left empty by whoever has no password yet."""
 
     current: str = ""
     new: str
 
 
-class ServiceAccount(wire.Answer, kw_only=True):
+class ServiceAccount(wire.Answer, frozen=True, kw_only=True):
     id: UUID
     name: str
     role: str
@@ -143,21 +143,21 @@ class ServiceAccount(wire.Answer, kw_only=True):
     keys: int
 
 
-class CreateServiceAccount(wire.Message, kw_only=True):
+class CreateServiceAccount(wire.Message, frozen=True, kw_only=True):
     name: str
     role: ServiceRole = "agent"
 
 
-class ServiceAccountRef(wire.Message, kw_only=True):
+class ServiceAccountRef(wire.Message, frozen=True, kw_only=True):
     service_account_id: UUID
 
 
-class ListServiceAccounts(wire.Message, kw_only=True):
+class ListServiceAccounts(wire.Message, frozen=True, kw_only=True):
     after: str | None = None
     limit: int = 100
 
 
-class CreateKey(wire.Message, kw_only=True):
+class CreateKey(wire.Message, frozen=True, kw_only=True):
     """A key of the caller's own, or of a service account. `expires_in_seconds` None: it does not expire."""
 
     name: str
@@ -165,7 +165,7 @@ class CreateKey(wire.Message, kw_only=True):
     expires_in_seconds: float | None = None
 
 
-class ListKeys(wire.Message, kw_only=True):
+class ListKeys(wire.Message, frozen=True, kw_only=True):
     """The caller's own keys, or a service account's."""
 
     service_account_id: UUID | None = None
@@ -173,11 +173,11 @@ class ListKeys(wire.Message, kw_only=True):
     limit: int = 100
 
 
-class KeyRef(wire.Message, kw_only=True):
+class KeyRef(wire.Message, frozen=True, kw_only=True):
     key_id: UUID
 
 
-class Key(wire.Answer, kw_only=True):
+class Key(wire.Answer, frozen=True, kw_only=True):
     """`hint` is the key's beginning, enough to know it again."""
 
     id: UUID
@@ -190,7 +190,7 @@ class Key(wire.Answer, kw_only=True):
     expired: bool
 
 
-class CreatedKey(wire.Answer, kw_only=True):
+class CreatedKey(wire.Answer, frozen=True, kw_only=True):
     """`value` is shown this once."""
 
     key: Key

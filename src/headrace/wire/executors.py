@@ -3,17 +3,17 @@
 from headrace import wire
 
 
-class LocalExecutor(wire.Message, tag="local", tag_field="kind"):
+class LocalExecutor(wire.Message, frozen=True, tag="local", tag_field="kind"):
     """One task after another, in the run's own thread."""
 
 
-class ThreadExecutor(wire.Message, tag="thread", tag_field="kind"):
+class ThreadExecutor(wire.Message, frozen=True, tag="thread", tag_field="kind"):
     """Tasks on `workers` threads of the run process."""
 
     workers: int = 8
 
 
-class ProcessExecutor(wire.Message, tag="process", tag_field="kind"):
+class ProcessExecutor(wire.Message, frozen=True, tag="process", tag_field="kind"):
     """Tasks in `workers` processes of their own (None: one for each core)."""
 
     workers: int | None = None

@@ -9,7 +9,7 @@ from headrace.core.schedules import Schedule
 from headrace.wire import executors, run_configs, storage
 
 
-class ParameterSpec(wire.Message, kw_only=True):
+class ParameterSpec(wire.Message, frozen=True, kw_only=True):
     """A named typed input of a flow. `schema` is JSON Schema; `default` counts only when not `required`."""
 
     name: str
@@ -19,7 +19,7 @@ class ParameterSpec(wire.Message, kw_only=True):
     description: str = ""
 
 
-class TaskSpec(wire.Message, kw_only=True):
+class TaskSpec(wire.Message, frozen=True, kw_only=True):
     """A task as the server knows it. `kind` tells what drew it: task, parameter, case, merge, flow, resource, operator."""
 
     slug: str
@@ -35,7 +35,7 @@ class TaskSpec(wire.Message, kw_only=True):
     description: str = ""
 
 
-class EdgeSpec(wire.Message, kw_only=True):
+class EdgeSpec(wire.Message, frozen=True, kw_only=True):
     """upstream → downstream (slugs). Without a `key` it orders and carries no data; `case` is the value a branch waits for."""
 
     upstream: str
@@ -46,7 +46,7 @@ class EdgeSpec(wire.Message, kw_only=True):
     case: str | None = None
 
 
-class Structure(wire.Message, kw_only=True):
+class Structure(wire.Message, frozen=True, kw_only=True):
     """All that the server learns of a flow. Digests are hexadecimal SHA-256 (see orchestration)."""
 
     name: str
@@ -71,7 +71,7 @@ class Structure(wire.Message, kw_only=True):
     content_sha256: str
 
 
-class RegisterFlow(wire.Message, kw_only=True):
+class RegisterFlow(wire.Message, frozen=True, kw_only=True):
     """`version` is the author's own word for the code, which replaces `code_sha256` where code has no stable digest."""
 
     structure: Structure
@@ -80,7 +80,7 @@ class RegisterFlow(wire.Message, kw_only=True):
     python_version: str = ""
 
 
-class Registered(wire.Answer, kw_only=True):
+class Registered(wire.Answer, frozen=True, kw_only=True):
     """`created` is False where nothing that makes a version had changed; `message` says so in words."""
 
     flow_id: UUID
@@ -91,28 +91,28 @@ class Registered(wire.Answer, kw_only=True):
     url: str
 
 
-class CreateProject(wire.Message, kw_only=True):
+class CreateProject(wire.Message, frozen=True, kw_only=True):
     name: str
     description: str = ""
 
 
-class ProjectRef(wire.Message, kw_only=True):
+class ProjectRef(wire.Message, frozen=True, kw_only=True):
     project_id: UUID
 
 
-class ListProjects(wire.Message, kw_only=True):
+class ListProjects(wire.Message, frozen=True, kw_only=True):
     after: str | None = None
     limit: int = 100
 
 
-class DeleteProject(wire.Message, kw_only=True):
+class DeleteProject(wire.Message, frozen=True, kw_only=True):
     """`confirm` repeats the project's name; without it the answer is a problem that says what would go."""
 
     project_id: UUID
     confirm: str = ""
 
 
-class Project(wire.Answer, kw_only=True):
+class Project(wire.Answer, frozen=True, kw_only=True):
     id: UUID
     name: str
     description: str
@@ -121,18 +121,18 @@ class Project(wire.Answer, kw_only=True):
     runs: int
 
 
-class FlowRef(wire.Message, kw_only=True):
+class FlowRef(wire.Message, frozen=True, kw_only=True):
     flow_id: UUID
 
 
-class FindFlow(wire.Message, kw_only=True):
+class FindFlow(wire.Message, frozen=True, kw_only=True):
     """A flow by its names. `flow` may also be written "project/flow" with `project` left empty."""
 
     project: str = ""
     flow: str
 
 
-class ListFlows(wire.Message, kw_only=True):
+class ListFlows(wire.Message, frozen=True, kw_only=True):
     project: str | None = None
     search: str | None = None
     archived: bool = False
@@ -140,7 +140,7 @@ class ListFlows(wire.Message, kw_only=True):
     limit: int = 50
 
 
-class UpdateFlow(wire.Message, kw_only=True):
+class UpdateFlow(wire.Message, frozen=True, kw_only=True):
     """Settings of the group, which survive new versions. What is not given stays."""
 
     flow_id: UUID
@@ -150,7 +150,7 @@ class UpdateFlow(wire.Message, kw_only=True):
     description: str | None = None
 
 
-class RunDot(wire.Answer, kw_only=True):
+class RunDot(wire.Answer, frozen=True, kw_only=True):
     """One of a flow's last runs, for a strip of states."""
 
     id: UUID
@@ -159,7 +159,7 @@ class RunDot(wire.Answer, kw_only=True):
     at: datetime
 
 
-class Flow(wire.Answer, kw_only=True):
+class Flow(wire.Answer, frozen=True, kw_only=True):
     """The group: all versions of (project, name). Settings made by people win over those of the version."""
 
     id: UUID
@@ -182,13 +182,13 @@ class Flow(wire.Answer, kw_only=True):
     next_run_at: datetime | None
 
 
-class ListVersions(wire.Message, kw_only=True):
+class ListVersions(wire.Message, frozen=True, kw_only=True):
     flow_id: UUID
     after: str | None = None
     limit: int = 50
 
 
-class FlowVersion(wire.Answer, kw_only=True):
+class FlowVersion(wire.Answer, frozen=True, kw_only=True):
     """One version without its graph."""
 
     id: UUID
@@ -207,11 +207,11 @@ class FlowVersion(wire.Answer, kw_only=True):
     python_version: str
 
 
-class VersionRef(wire.Message, kw_only=True):
+class VersionRef(wire.Message, frozen=True, kw_only=True):
     version_id: UUID
 
 
-class FlowStructure(wire.Answer, kw_only=True):
+class FlowStructure(wire.Answer, frozen=True, kw_only=True):
     """A version with its whole graph."""
 
     version: FlowVersion

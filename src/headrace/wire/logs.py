@@ -7,7 +7,7 @@ from uuid import UUID
 from headrace import wire
 
 
-class ListLogs(wire.Message, kw_only=True):
+class ListLogs(wire.Message, frozen=True, kw_only=True):
     """`level` is the lowest shown (20 is INFO). `search` finds the text anywhere in a message, case apart."""
 
     flow_run_id: UUID
@@ -22,7 +22,7 @@ class ListLogs(wire.Message, kw_only=True):
     limit: int = 500
 
 
-class LogLine(wire.Answer, kw_only=True):
+class LogLine(wire.Answer, frozen=True, kw_only=True):
     """A kept record. `number` orders a run's records as they were made, over its attempts."""
 
     number: int
@@ -35,14 +35,14 @@ class LogLine(wire.Answer, kw_only=True):
     map_index: int
 
 
-class CountLogs(wire.Answer, kw_only=True):
+class CountLogs(wire.Answer, frozen=True, kw_only=True):
     """How many records a filter finds, in all and by level: for a scroll bar and the filter's buttons."""
 
     total: int
     levels: dict[str, int]
 
 
-class DownloadLogs(wire.Message, kw_only=True):
+class DownloadLogs(wire.Message, frozen=True, kw_only=True):
     """The whole log as a file, streamed; the filters are those of a list."""
 
     flow_run_id: UUID

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
 from headrace.wire import accounts, agents, flows, logs, overview, runs
@@ -43,6 +43,9 @@ class Operation(Generic[Req, Ans]):
     #: The largest body accepted, in bytes.
     limit: int = 1024 * 1024
 
+
+# a table: one line an operation
+# fmt: off
 
 # accounts and sessions
 
@@ -110,6 +113,10 @@ write_task_events = Operation("write_task_events", "POST", "/api/flow_runs/{flow
 write_logs = Operation("write_logs", "POST", "/api/flow_runs/{flow_run_id}/logs", runs.WriteLogs, runs.Written, Permission.REPORT, "Log records, in order.", limit=16 * 1024 * 1024)
 read_task_results = Operation("read_task_results", "POST", "/api/flow_runs/{flow_run_id}/results", runs.ReadTaskResults, runs.TaskResults, Permission.REPORT, "Where earlier attempts persisted their results.")
 
+# fmt: on
+
 #: In the order in which documents list them.
-OPERATIONS: tuple[Operation[Any, Any], ...] = tuple(value for value in list(globals().values()) if isinstance(value, Operation))
+OPERATIONS: tuple[Operation[Any, Any], ...] = tuple(
+    cast("Operation[Any, Any]", value) for value in list(globals().values()) if isinstance(value, Operation)
+)
 BY_NAME: dict[str, Operation[Any, Any]] = {operation.name: operation for operation in OPERATIONS}

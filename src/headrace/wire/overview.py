@@ -6,7 +6,7 @@ from headrace import wire
 from headrace.wire import runs
 
 
-class ReadOverview(wire.Message, kw_only=True):
+class ReadOverview(wire.Message, frozen=True, kw_only=True):
     """Over the last `hours`, in `buckets` equal parts."""
 
     project: str | None = None
@@ -14,14 +14,14 @@ class ReadOverview(wire.Message, kw_only=True):
     buckets: int = 48
 
 
-class Bucket(wire.Answer, kw_only=True):
+class Bucket(wire.Answer, frozen=True, kw_only=True):
     """Runs that ended (or are unfinished and began) in this part of the period, by state type."""
 
     starts_at: datetime
     states: dict[str, int]
 
 
-class Overview(wire.Answer, kw_only=True):
+class Overview(wire.Answer, frozen=True, kw_only=True):
     buckets: list[Bucket]
     states: dict[str, int]
     needs_a_look: list[runs.FlowRun]

@@ -6,7 +6,7 @@ Values may hold `${NAME}`: it is resolved by the agent from its own environment,
 from headrace import wire
 
 
-class LocalRun(wire.Message, tag="local", tag_field="kind"):
+class LocalRun(wire.Message, frozen=True, tag="local", tag_field="kind"):
     """A process on the agent's machine.
 
     `env` is added to the process's environment; `working_dir` is where it starts (None: the agent's own).
@@ -16,7 +16,7 @@ class LocalRun(wire.Message, tag="local", tag_field="kind"):
     working_dir: str | None = None
 
 
-class DockerRun(wire.Message, tag="docker", tag_field="kind"):
+class DockerRun(wire.Message, frozen=True, tag="docker", tag_field="kind"):
     """A container of `image` on the agent's machine."""
 
     image: str

@@ -11,7 +11,7 @@ from headrace.core import states
 from headrace.wire import executors, run_configs, storage
 
 
-class ResultRef(wire.Message, kw_only=True):
+class ResultRef(wire.Message, frozen=True, kw_only=True):
     """Where a value is, never the value. `location` is a path or URL, `size` bytes, `kind` the value's type name."""
 
     location: str
@@ -23,7 +23,7 @@ class ResultRef(wire.Message, kw_only=True):
 # --- asking for runs -------------------------------------------------------------------------------------------------
 
 
-class CreateFlowRun(wire.Message, kw_only=True):
+class CreateFlowRun(wire.Message, frozen=True, kw_only=True):
     """A run of a flow, by `flow_id` or by names; what is not given comes from the flow's settings.
 
     `version` is a number (None: the current one when the run is claimed).
@@ -42,11 +42,11 @@ class CreateFlowRun(wire.Message, kw_only=True):
     idempotency_key: str | None = None
 
 
-class FlowRunRef(wire.Message, kw_only=True):
+class FlowRunRef(wire.Message, frozen=True, kw_only=True):
     flow_run_id: UUID
 
 
-class ListFlowRuns(wire.Message, kw_only=True):
+class ListFlowRuns(wire.Message, frozen=True, kw_only=True):
     """Newest first. `state` holds state types, and also Late and Unreachable, which are derived."""
 
     project: str | None = None
@@ -60,7 +60,7 @@ class ListFlowRuns(wire.Message, kw_only=True):
     limit: int = 50
 
 
-class Actor(wire.Answer, kw_only=True):
+class Actor(wire.Answer, frozen=True, kw_only=True):
     """Who or what did something. `kind` is user, service_account, run, schedule or system."""
 
     kind: str
@@ -68,7 +68,7 @@ class Actor(wire.Answer, kw_only=True):
     id: UUID | None = None
 
 
-class FlowRun(wire.Answer, kw_only=True):
+class FlowRun(wire.Answer, frozen=True, kw_only=True):
     """A flow run. `waits` says why one that has not started waits; `late` and `unreachable` are derived, not stored."""
 
     id: UUID
@@ -108,7 +108,7 @@ class FlowRun(wire.Answer, kw_only=True):
     result: ResultRef | None
 
 
-class RunEvent(wire.Answer, kw_only=True):
+class RunEvent(wire.Answer, frozen=True, kw_only=True):
     """One entry of a run's history. `seq` counts without gaps from 0."""
 
     seq: int
@@ -120,7 +120,7 @@ class RunEvent(wire.Answer, kw_only=True):
     kind: str
 
 
-class TaskRun(wire.Answer, kw_only=True):
+class TaskRun(wire.Answer, frozen=True, kw_only=True):
     """One execution of a task (`map_index` −1: the task itself or the parent of mapped children)."""
 
     slug: str
@@ -133,7 +133,7 @@ class TaskRun(wire.Answer, kw_only=True):
     result: ResultRef | None
 
 
-class ListTaskRuns(wire.Message, kw_only=True):
+class ListTaskRuns(wire.Message, frozen=True, kw_only=True):
     """In order of start. Without `slug` mapped children are left out, with it they are all that is listed."""
 
     flow_run_id: UUID
@@ -143,25 +143,25 @@ class ListTaskRuns(wire.Message, kw_only=True):
     limit: int = 500
 
 
-class TaskRunRef(wire.Message, kw_only=True):
+class TaskRunRef(wire.Message, frozen=True, kw_only=True):
     flow_run_id: UUID
     slug: str
     map_index: int = -1
 
 
-class TaskRunStates(wire.Answer, kw_only=True):
+class TaskRunStates(wire.Answer, frozen=True, kw_only=True):
     """The history of one task run, oldest first."""
 
     task_run: TaskRun
     states: list[states.State]
 
 
-class CancelFlowRun(wire.Message, kw_only=True):
+class CancelFlowRun(wire.Message, frozen=True, kw_only=True):
     flow_run_id: UUID
     reason: str = ""
 
 
-class ResumeFlowRun(wire.Message, kw_only=True):
+class ResumeFlowRun(wire.Message, frozen=True, kw_only=True):
     """Approve a paused run: it is scheduled again and goes on where it stopped."""
 
     flow_run_id: UUID
@@ -170,14 +170,14 @@ class ResumeFlowRun(wire.Message, kw_only=True):
 # --- agents ----------------------------------------------------------------------------------------------------------
 
 
-class ClaimFlowRun(wire.Message, kw_only=True):
+class ClaimFlowRun(wire.Message, frozen=True, kw_only=True):
     """Asks for one run; the answer is held up to `wait_seconds` until there is one. Labels and kinds are the agent's own."""
 
     agent_id: UUID
     wait_seconds: float = 30
 
 
-class Assignment(wire.Answer, kw_only=True):
+class Assignment(wire.Answer, frozen=True, kw_only=True):
     """All that the launch of a claimed run needs, so that the agent asks nothing more. `token` is the run's own."""
 
     flow_run_id: UUID
@@ -201,11 +201,11 @@ class Assignment(wire.Answer, kw_only=True):
     resumed: bool
 
 
-class Claimed(wire.Answer, kw_only=True):
+class Claimed(wire.Answer, frozen=True, kw_only=True):
     assignment: Assignment | None
 
 
-class Orders(wire.Answer, kw_only=True):
+class Orders(wire.Answer, frozen=True, kw_only=True):
     """What the server wants of whoever writes for a run. `cancel`: end it as Cancelled. `superseded`: stop, another took over."""
 
     cancel: bool = False
@@ -213,7 +213,7 @@ class Orders(wire.Answer, kw_only=True):
     drain: bool = False
 
 
-class RunAnswer(wire.Answer, kw_only=True):
+class RunAnswer(wire.Answer, frozen=True, kw_only=True):
     """The answer to every move of a run: what it is now, who may act, until when."""
 
     state: states.State
@@ -223,7 +223,7 @@ class RunAnswer(wire.Answer, kw_only=True):
     orders: Orders
 
 
-class AdvanceFlowRun(wire.Message, kw_only=True):
+class AdvanceFlowRun(wire.Message, frozen=True, kw_only=True):
     """An agent's progress before the start: `name` refines Submitted (Submitting, PullingImage, SettingUp, Starting)."""
 
     flow_run_id: UUID
@@ -232,7 +232,7 @@ class AdvanceFlowRun(wire.Message, kw_only=True):
     message: str = ""
 
 
-class ReleaseFlowRun(wire.Message, kw_only=True):
+class ReleaseFlowRun(wire.Message, frozen=True, kw_only=True):
     """An agent gives a claimed run back before its start."""
 
     flow_run_id: UUID
@@ -240,7 +240,7 @@ class ReleaseFlowRun(wire.Message, kw_only=True):
     reason: str
 
 
-class ReportExit(wire.Message, kw_only=True):
+class ReportExit(wire.Message, frozen=True, kw_only=True):
     """An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal."""
 
     flow_run_id: UUID
@@ -253,7 +253,7 @@ class ReportExit(wire.Message, kw_only=True):
 # --- run processes ---------------------------------------------------------------------------------------------------
 
 
-class StartFlowRun(wire.Message, kw_only=True):
+class StartFlowRun(wire.Message, frozen=True, kw_only=True):
     """Asked before any user code: only after the answer may the content be unpickled."""
 
     flow_run_id: UUID
@@ -263,14 +263,14 @@ class StartFlowRun(wire.Message, kw_only=True):
     pid: int
 
 
-class HeartbeatFlowRun(wire.Message, kw_only=True):
+class HeartbeatFlowRun(wire.Message, frozen=True, kw_only=True):
     """The supervisor's sign of life; the answer is held until there is an order, at most a heartbeat's time."""
 
     flow_run_id: UUID
     fence: int
 
 
-class FinishFlowRun(wire.Message, kw_only=True):
+class FinishFlowRun(wire.Message, frozen=True, kw_only=True):
     """The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again."""
 
     flow_run_id: UUID
@@ -295,7 +295,7 @@ class TaskEvent(msgspec.Struct, frozen=True, array_like=True):
     result: ResultRef | None = None
 
 
-class WriteTaskEvents(wire.Message, kw_only=True):
+class WriteTaskEvents(wire.Message, frozen=True, kw_only=True):
     """Events number `seq`, `seq` + 1 … of this run and fence; those already known are passed over."""
 
     flow_run_id: UUID
@@ -315,36 +315,35 @@ class LogRecord(msgspec.Struct, frozen=True, array_like=True):
     map_index: int = -1
 
 
-class WriteLogs(wire.Message, kw_only=True):
-    """Records number `seq` … of this run and fence; those already known are passed over. `dropped` counts what a flood cost."""
+class WriteLogs(wire.Message, frozen=True, kw_only=True):
+    """Records number `seq` … of this run and fence; those already known are passed over."""
 
     flow_run_id: UUID
     fence: int
     seq: int
     records: list[LogRecord]
-    dropped: int = 0
 
 
-class Written(wire.Answer, kw_only=True):
+class Written(wire.Answer, frozen=True, kw_only=True):
     """All before `next_seq` is kept."""
 
     next_seq: int
     orders: Orders
 
 
-class ReadTaskResults(wire.Message, kw_only=True):
+class ReadTaskResults(wire.Message, frozen=True, kw_only=True):
     """Where a run's earlier attempts persisted their results: a resumed or rescued run reads them instead of working again."""
 
     flow_run_id: UUID
     fence: int
 
 
-class TaskResult(wire.Answer, kw_only=True):
+class TaskResult(wire.Answer, frozen=True, kw_only=True):
     slug: str
     map_index: int
     state: states.State
     result: ResultRef | None
 
 
-class TaskResults(wire.Answer, kw_only=True):
+class TaskResults(wire.Answer, frozen=True, kw_only=True):
     items: list[TaskResult]

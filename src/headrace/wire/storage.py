@@ -3,14 +3,14 @@
 from headrace import wire
 
 
-class LocalStorage(wire.Message, tag="local", tag_field="kind"):
+class LocalStorage(wire.Message, frozen=True, tag="local", tag_field="kind"):
     """A file on the machine that registered the flow; `host` becomes a label, so that only its agents get the runs."""
 
     path: str
     host: str
 
 
-class ModuleStorage(wire.Message, tag="module", tag_field="kind"):
+class ModuleStorage(wire.Message, frozen=True, tag="module", tag_field="kind"):
     """A flow that can be imported: `module` and the `attribute` that holds it."""
 
     module: str

@@ -14,15 +14,19 @@ interface SearchInputProps {
 export function SearchInput({ label, value, onChange }: SearchInputProps) {
   const [typed, setTyped] = useState(value)
   const [seen, setSeen] = useState(value)
-  // The address changed by another way than this box: back, or a link.
+  const [told, setTold] = useState(value)
   if (value !== seen) {
     setSeen(value)
-    setTyped(value)
+    // Changed by another way than this box (back, or a link): what is typed meanwhile is kept otherwise.
+    if (value !== told) setTyped(value)
   }
   const tell = useEffectEvent(onChange)
   useEffect(() => {
     if (typed === value) return
-    const timer = setTimeout(() => tell(typed), PAUSE_MS)
+    const timer = setTimeout(() => {
+      setTold(typed)
+      tell(typed)
+    }, PAUSE_MS)
     return () => clearTimeout(timer)
   }, [typed, value])
   return (

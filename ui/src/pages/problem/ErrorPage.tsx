@@ -1,4 +1,4 @@
-import { Link } from '@tanstack/react-router'
+import { type ErrorComponentProps, Link } from '@tanstack/react-router'
 import { Problem } from '@/api/client'
 import { Page } from '@/frame/Page'
 import { Button, buttonClass } from '@/ui/Button'
@@ -6,12 +6,12 @@ import { ErrorState } from '@/ui/EmptyState'
 import { NotFoundPage } from '@/pages/problem/NotFoundPage'
 
 /** A page that broke. What the server says is missing is "not found"; the rest is said as it is, with what to report. */
-export function ErrorPage({ error }: { error: Error }) {
+export function ErrorPage({ error }: ErrorComponentProps) {
   if (error instanceof Problem && error.status === 404) return <NotFoundPage />
   const requestId = error instanceof Problem ? error.requestId : ''
   return (
     <Page title="Error" heading={<span className="sr-only">Error</span>}>
-      <ErrorState error={error} />
+      <ErrorState error={error instanceof Error ? error : new Error(String(error))} />
       <div className="flex flex-wrap justify-center gap-2">
         <Button variant="primary" onClick={() => window.location.reload()}>
           Load the page again

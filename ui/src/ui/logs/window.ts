@@ -156,7 +156,7 @@ export class LogWindow {
   private async readNew() {
     const newest = this.tail.lines[0] ?? (this.head.done ? this.head.lines.at(-1) : undefined)
     const fresh = empty()
-    let known = -1
+    let known: number
     do {
       await this.extend(fresh, 'backward')
       known = newest === undefined ? -1 : find(fresh.lines, newest.number)

@@ -1,27 +1,16 @@
 import type { ParameterSpec } from '@/api/generated'
-import { blank, controlOf, type Control, type Schema } from './schema'
+import { blank, type Schema } from './schema'
 
-/**
- * What stands in a field. A number or JSON is kept as it was typed until it is sent, so that nothing changes under the
- * cursor; `text` that cannot be read is an error beside the field.
- */
-export type Draft = { text: string } | { value: unknown }
+/** What a typed text says, or why it says nothing. */
+export type Reading = { value: unknown } | { error: string }
 
-export const isText = (draft: Draft): draft is { text: string } => 'text' in draft
-
-const TYPED = new Set<Control['kind']>(['number', 'integer', 'json'])
-
-/** A value as its control shows it. */
-export function draftOf(schema: Schema, value: unknown): Draft {
-  const { kind } = controlOf(schema)
-  if (!TYPED.has(kind)) return { value }
-  if (value === undefined) return { text: '' }
-  return { text: kind === 'json' ? JSON.stringify(value, null, 2) : String(value) }
+/** A value as the fields for numbers and JSON show it. */
+export function textOf(kind: 'number' | 'integer' | 'json', value: unknown): string {
+  if (value === undefined || (value === null && kind !== 'json')) return ''
+  return kind === 'json' || typeof value !== 'number' ? JSON.stringify(value, null, 2) : String(value)
 }
 
-/** What a text says, or why it says nothing. */
-export function read(schema: Schema, text: string): { value: unknown } | { error: string } {
-  const { kind } = controlOf(schema)
+export function read(kind: 'number' | 'integer' | 'json', text: string): Reading {
   const trimmed = text.trim()
   if (kind === 'json') {
     try {
@@ -35,33 +24,35 @@ export function read(schema: Schema, text: string): { value: unknown } | { error
   if (!Number.isFinite(value)) return { error: 'Give a number.' }
   if (kind === 'integer' && !Number.isInteger(value)) return { error: 'Give a whole number.' }
   if (kind === 'integer' && !Number.isSafeInteger(value))
-    return { error: 'This number is too large to be sent from a browser exactly.' }
+    return { error: 'This number is too large to be sent exactly from a browser.' }
   return { value }
 }
 
-/** One parameter as the form keeps it. Those that are not `given` are left out, so that the flow's own default counts. */
+/** One parameter as the form keeps it. One that is not `given` is left out, so that the flow's own default counts. */
 export interface Entry {
   given: boolean
   value: unknown
-  /** What was typed and cannot be read yet, by the field's path. */
+  /** Texts that cannot be read yet: what is wrong with each, by the field's path. */
   unread: Record<string, string>
 }
 
 export type Entries = Record<string, Entry>
+
+export const schemaOf = (parameter: ParameterSpec): Schema => parameter.schema ?? {}
 
 /** The form as it opens: what an earlier run or the flow's settings gave, else the parameter's own default. */
 export function entriesOf(parameters: readonly ParameterSpec[], given: Record<string, unknown>): Entries {
   return Object.fromEntries(
     parameters.map((parameter) => {
       const known = Object.hasOwn(given, parameter.name)
-      const own = parameter.required ? blank(parameter.schema ?? {}) : (parameter.default ?? null)
+      const own = parameter.required ? blank(schemaOf(parameter)) : (parameter.default ?? null)
       const value = known ? given[parameter.name] : own
       return [parameter.name, { given: known || parameter.required, value, unread: {} }]
     }),
   )
 }
 
-/** What is sent, or the fields that cannot be. */
+/** What is sent, or what is wrong, by field. */
 export function collect(
   parameters: readonly ParameterSpec[],
   entries: Entries,
@@ -78,14 +69,25 @@ export function collect(
   return { values, errors }
 }
 
-/**
- * The server's errors by field: `parameters.rows[2].name` and `rows[2].name` both belong to that field, or to the
- * nearest one around it that the form shows.
- */
+/** `parameters.rows[2].name`, `$.rows[2].name` and `rows.2.name` are one place. */
+function place(key: string): string {
+  return key.replace(/^(parameters|[$])[.]/, '').replace(/\[['"]?([^\]'"]+)['"]?\]/g, '.$1')
+}
+
+/** What is wrong with a field; with `inside` also what is wrong with a part of it that has no field of its own. */
 export function errorFor(errors: Record<string, string>, path: string, inside: boolean): string | undefined {
-  for (const [key, message] of Object.entries(errors)) {
-    const place = key.replace(/^parameters[.]/, '').replace(/\[['"]?([^\]'"]+)['"]?\]/g, '.$1')
-    if (place === path || (inside && place.startsWith(`${path}.`))) return message
-  }
-  return undefined
+  const found = Object.entries(errors).find(([key]) => {
+    const at = place(key)
+    return at === path || (inside && at.startsWith(`${path}.`))
+  })
+  return found?.[1]
+}
+
+/** Errors that belong to no field of the form, to be said at its head. */
+export function otherErrors(errors: Record<string, string>, fields: readonly string[]): string[] {
+  return Object.entries(errors).flatMap(([key, message]) => {
+    const at = place(key)
+    const shown = fields.some((field) => at === field || at.startsWith(`${field}.`))
+    return shown ? [] : [`${key}: ${message}`]
+  })
 }

@@ -20,7 +20,7 @@ export interface Schema {
   minLength?: number
   maxLength?: number
   pattern?: string
-  $ref?: string
+  $ref?: string | undefined
   $defs?: Record<string, Schema>
 }
 
@@ -44,8 +44,7 @@ export function resolve(schema: Schema, definitions: Record<string, Schema> = {}
   const name = schema.$ref?.split('/').at(-1)
   const target = name === undefined ? undefined : known[name]
   if (target === undefined) return { ...schema, $defs: known }
-  const { $ref: _, ...beside } = schema
-  return { ...target, ...beside, $defs: known }
+  return { ...target, ...schema, $ref: target.$ref, $defs: known }
 }
 
 /** The schema of a part, which may refer to the definitions of the whole. */
@@ -80,8 +79,7 @@ export function controlOf(given: Schema, depth = 0): Control {
 function choice(schema: Schema, values: unknown[]): Control {
   const options = values.filter((value) => value !== null)
   if (options.length === values.length) return { kind: 'choice', schema, options }
-  const { default: _, ...inner } = schema
-  return { kind: 'optional', schema, inner: { ...inner, enum: options } }
+  return { kind: 'optional', schema, inner: { ...schema, default: undefined, enum: options } }
 }
 
 /** `type: ["string", "null"]` says the same as `anyOf`. */

@@ -66,10 +66,10 @@ function join(edges: Map<string, GraphEdge>, edge: GraphEdge) {
 }
 
 /** The numbers of the direct upstreams and downstreams of each node. */
-export function neighbours(graph: Pick<Graph, 'edges'> & { nodes: { length: number } }): {
-  up: number[][]
-  down: number[][]
-} {
+export function neighbours(graph: {
+  nodes: { length: number }
+  edges: readonly { from: number; to: number }[]
+}): { up: number[][]; down: number[][] } {
   const up: number[][] = Array.from({ length: graph.nodes.length }, () => [])
   const down: number[][] = Array.from({ length: graph.nodes.length }, () => [])
   for (const { from, to } of graph.edges) {

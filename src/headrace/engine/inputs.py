@@ -1,0 +1,103 @@
+"""From arguments to values: what a task is called with once its upstreams have finished, and what it is mapped over."""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, cast
+
+from headrace import errors
+from headrace.engine import outcome
+from headrace.engine.plan import Walk
+from headrace.graph import edge
+
+
+def value(state: outcome.TaskState) -> Any:
+    """What a downstream task gets: None of a skipped task, the exception of a failed one."""
+    if state.children is None:
+        return state.value
+    return None if state.state.is_skipped and state.children else [child.value for child in state.children]
+
+
+def resolve(argument: edge.Argument, walks: Mapping[str, Walk]) -> Any:
+    """The argument's value. Raises errors.TaskFailed where an item is asked of something that has none."""
+    match argument:
+        case edge.Constant(constant):
+            return constant
+        case edge.Reference(slug, index):
+            whole = value(walks[slug].state)
+            return whole if index is None or whole is None else _item(whole, slug, index)
+        case edge.Collection(kind, items):
+            parts = [resolve(item, walks) for item in items]
+            return dict(zip(parts[::2], parts[1::2], strict=True)) if kind is dict else kind(parts)
+        case edge.Flattened(inner):
+            return flatten(resolve(inner, walks))
+
+
+def flatten(nested: Any) -> Any:
+    """One level of nesting less; what is not nested stays as it is."""
+    if not _is_list(nested):
+        return nested
+    flat: list[Any] = []
+    for item in nested:
+        if _is_list(item):
+            flat.extend(item)
+        else:
+            flat.append(item)
+    return flat
+
+
+def sources(walk: Walk, walks: Mapping[str, Walk]) -> list[tuple[str, "Walk | Sequence[Any]"]]:
+    """What each mapped argument is taken from: a mapped upstream's children, or a list.
+
+    Raises errors.TaskFailed with a sentence where something cannot be mapped over.
+    """
+    found: list[tuple[str, Walk | Sequence[Any]]] = []
+    for name in walk.node.arguments:
+        if name not in walk.node.mapped:
+            continue
+        argument = walk.node.arguments[name]
+        if isinstance(argument, edge.Reference) and argument.index is None:
+            upstream = walks[argument.slug]
+            if upstream.expanded:
+                found.append((name, upstream))
+                continue
+        found.append((name, _items(name, resolve(argument, walks))))
+    return found
+
+
+def length(source: "Walk | Sequence[Any]") -> int:
+    return len(source.state.children or ()) if isinstance(source, Walk) else len(source)
+
+
+def of_child(walk: Walk, index: int) -> dict[str, Any]:
+    """The inputs of a mapped child."""
+    given = dict(walk.common)
+    for name, source in walk.sources:
+        given[name] = (
+            (source.state.children or ())[index].value if isinstance(source, Walk) else source[index]
+        )
+    return given
+
+
+def _item(whole: Any, slug: str, index: int) -> Any:
+    if isinstance(whole, BaseException):
+        return whole
+    try:
+        return whole[index]
+    except (TypeError, IndexError, KeyError):
+        size = f" of {len(whole)}" if hasattr(whole, "__len__") else ""
+        raise errors.TaskFailed(
+            f"item {index} of '{slug}' is needed, but its value is a {type(whole).__name__}{size}; "
+            "return as many values as `nout` says"
+        ) from None
+
+
+def _is_list(given: Any) -> bool:
+    return hasattr(given, "__len__") and hasattr(given, "__iter__") and not isinstance(given, str | bytes | Mapping)
+
+
+def _items(name: str, given: Any) -> Sequence[Any]:
+    if isinstance(given, list | tuple | range):
+        return cast("Sequence[Any]", given)
+    if isinstance(given, Set) or not _is_list(given):
+        fix = "sort it into a list" if isinstance(given, Set) else "return a list, or use `unmapped(…)`"
+        raise errors.TaskFailed(f"'{name}' cannot be mapped over: it is a {type(given).__name__}; {fix}")
+    return list(given)

@@ -1,0 +1,205 @@
+"""A service: the operations' handlers over a database, callable without HTTP by loops, tests and the application alike."""
+
+import asyncio
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from headrace import errors, settings, wire
+from headrace.web import database, handlers, loops, repeats
+from headrace.wire import operations
+
+T = TypeVar("T")
+Ans = TypeVar("Ans", bound=wire.Answer)
+
+#: Password hashes take 64 MB each: no more than this many `prepares` steps at once.
+PREPARING = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Bearer:
+    """A key or run token from the Authorization header."""
+
+    token: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cookie:
+    """The token of a browser's session."""
+
+    token: str
+
+
+Credential = Bearer | Cookie
+#: Who shows this credential. Raises errors.Unauthenticated with the reason.
+Identify = Callable[["Service", Credential], Awaitable[handlers.Caller]]
+#: What is done with an accepted WebSocket: `(service, caller, websocket)`; authenticated and of our own origin.
+Socket = Callable[["Service", handlers.Caller, Any], Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """The tables that every service has for its own housekeeping."""
+
+    requests: sa.Table
+    loop_leases: sa.Table
+
+
+class Hold:
+    """An answer that is held back. It ends by `wake`, by its time, or because the service drains."""
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """Ends the waiting; on the loop's thread only, as `after_commit` actions are."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self, seconds: float) -> bool:
+        """True when it was woken, False when the time is over."""
+        done, _ = await asyncio.wait((self._future,), timeout=max(seconds, 0))
+        return bool(done)
+
+
+class Service:
+    """What handlers find in `call.service`.
+
+    Attributes
+    ----------
+    settings, database, registry: what it was made from.
+    secret: signs run tokens and CSRF tokens.
+    draining: set when the service is to stop: whoever holds an answer gives it at once.
+    websockets: path → coroutine, filled by the modules that have live updates.
+    loops: the periodic duties by name, while they run.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: settings.Settings,
+        database: database.Database,
+        registry: handlers.Registry,
+        tables: Tables,
+        secret: bytes,
+        identify: Identify,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.registry = registry
+        self.secret = secret
+        self.identify = identify
+        self.tables = tables
+        self.draining = asyncio.Event()
+        self.websockets: dict[str, Socket] = {}
+        self.loops: Mapping[str, loops.Running] = {}
+        self._repeats = repeats.Repeats(tables.requests)
+        self._holds: set[Hold] = set()
+        self._parts: dict[Any, Any] = {}
+        self._parts_lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(PREPARING, thread_name_prefix="headrace-prepare")
+
+    def part(self, kind: type[T]) -> T:
+        """This service's one object of a class, made without arguments when it is first asked for: a noun's own state."""
+        with self._parts_lock:
+            if kind not in self._parts:
+                self._parts[kind] = kind()
+            return self._parts[kind]
+
+    async def call(
+        self,
+        operation: operations.Operation[Any, Ans],
+        request: wire.Message,
+        caller: handlers.Caller,
+        request_id: str | None = None,
+        *,
+        effects: handlers.Effects | None = None,
+        address: str = "",
+    ) -> Ans:
+        """Performs an operation: its `prepares` step, its handler in a transaction, its `waits` around that.
+
+        Reads (GET) run beside the writer. A repeated `request_id` of the same caller gives the first answer again.
+        Permissions are the application's matter, for loops have none.
+        """
+        prepared: Any = None
+        preparer = self.registry.preparers.get(operation.name)
+        if preparer is not None:
+            loop = asyncio.get_running_loop()
+            prepared = await loop.run_in_executor(self._threads, preparer, self, caller, request)
+        handler = self._handler(operation)
+        repeats.checked(request_id)
+
+        def work(call: handlers.Call["Service"]) -> Any:
+            call.request_id, call.prepared, call.address = request_id, prepared, address
+            if effects is not None:
+                call.effects = effects
+            return self._repeats.perform(call, handler, operation, request)
+
+        async def run() -> Any:
+            if operation.method == "GET":
+                return await self.read(work, caller=caller)
+            return await self.write(work, caller=caller)
+
+        waiter = self.registry.waiters.get(operation.name)
+        answer: Any = await (run() if waiter is None else waiter(self, caller, request, run))
+        return answer
+
+    async def write(self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM) -> T:
+        """What `work` returns, committed. Its `after_commit` actions run on the loop's thread before this returns."""
+
+        def transact(connection: sa.Connection, now: datetime) -> tuple[T, handlers.Call["Service"]]:
+            call = handlers.Call(connection, now, caller, self)
+            return work(call), call
+
+        value, call = await self.database.write(transact)
+        for action in call.afterwards:
+            action()
+        return value
+
+    async def read(self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM) -> T:
+        """What `work` returns; it sees one state of the database and cannot write."""
+
+        def transact(connection: sa.Connection, now: datetime) -> T:
+            return work(handlers.Call(connection, now, caller, self))
+
+        return await self.database.read(transact)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Hold]:
+        """Something to wait on that also ends when the service drains."""
+        hold = Hold()
+        self._holds.add(hold)
+        if self.draining.is_set():
+            hold.wake()
+        try:
+            yield hold
+        finally:
+            self._holds.discard(hold)
+
+    def poke(self, loop: str) -> None:
+        """Lets a loop run now; on the loop's thread only."""
+        if loop in self.loops:
+            self.loops[loop].poke()
+
+    def drain(self) -> None:
+        """Says that the service is to stop: held answers are given at once."""
+        self.draining.set()
+        for hold in tuple(self._holds):
+            hold.wake()
+
+    async def close(self) -> None:
+        """Lets the database go."""
+        self._threads.shutdown(wait=False)
+        await self.database.close()
+
+    def _handler(self, operation: operations.Operation[Any, Any]) -> handlers.Handler:
+        try:
+            return self.registry.handlers[operation.name]
+        except KeyError:
+            raise errors.NotFound(f"this server does not have the operation {operation.name}") from None

@@ -1,0 +1,60 @@
+import { type SyntheticEvent, useState } from 'react'
+import { Problem } from '@/api/client'
+import { useChangePassword, useMe } from '@/api/me'
+import { Button } from '@/ui/Button'
+import { Field, FormError, TextInput } from '@/ui/Field'
+import { toast } from '@/ui/Toast'
+
+export function PasswordForm() {
+  const me = useMe()
+  const change = useChangePassword()
+  const [current, setCurrent] = useState('')
+  const [next, setNext] = useState('')
+  const errors = change.error instanceof Problem ? change.error.errors : {}
+
+  function submit(event: SyntheticEvent): void {
+    event.preventDefault()
+    change.mutate(
+      { current, new: next },
+      {
+        onSuccess: () => {
+          setCurrent('')
+          setNext('')
+          toast('Your password is set; your other sessions have ended.')
+        },
+      },
+    )
+  }
+
+  return (
+    <form onSubmit={submit} className="flex max-w-sm flex-col gap-4">
+      {/* Password managers look for whose password this is. */}
+      <input type="text" name="email" autoComplete="username" value={me.email} readOnly hidden />
+      <Field
+        label="Current password"
+        hint="Leave it empty if you have none yet, as after signing in by a link."
+        error={errors.current}
+      >
+        <TextInput
+          type="password"
+          autoComplete="current-password"
+          value={current}
+          onChange={(event) => setCurrent(event.target.value)}
+        />
+      </Field>
+      <Field label="New password" error={errors.new}>
+        <TextInput
+          type="password"
+          autoComplete="new-password"
+          required
+          value={next}
+          onChange={(event) => setNext(event.target.value)}
+        />
+      </Field>
+      <FormError error={change.error} />
+      <Button type="submit" variant="primary" busy={change.isPending} className="self-start">
+        Set the password
+      </Button>
+    </form>
+  )
+}

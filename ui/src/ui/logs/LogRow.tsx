@@ -1,0 +1,70 @@
+import { memo, type MouseEvent, type Ref } from 'react'
+import type { LogLine } from '@/api/generated'
+import { classes } from '@/ui/classes'
+import { exactTime } from '@/ui/times'
+import { ansi, visible } from './ansi'
+import { levelClass, levelName } from './levels'
+
+interface LogRowProps {
+  ref: Ref<HTMLDivElement>
+  index: number
+  line: LogLine | undefined
+  wrap: boolean
+  marked: boolean
+  href: string
+  onMark: (number: number) => void
+}
+
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  hour12: false,
+})
+
+/** One record: its number (a link to it), time, level, task and message. */
+export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, href, onMark }: LogRowProps) {
+  if (line === undefined)
+    return (
+      <div ref={ref} data-index={index} className="h-5 px-2">
+        <div className="mt-1 inline-block h-3 w-72 max-w-full rounded-sm bg-raised" />
+      </div>
+    )
+
+  function mark(event: MouseEvent) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    if (line !== undefined) onMark(line.number)
+  }
+
+  const task = line.task === null ? '' : line.map_index < 0 ? line.task : `${line.task}[${line.map_index}]`
+  return (
+    <div
+      ref={ref}
+      data-index={index}
+      className={classes('flex min-h-5 gap-3 px-2', marked ? 'bg-accent-soft' : 'hover:bg-raised')}
+    >
+      <a
+        href={href}
+        onClick={mark}
+        aria-label={`Line ${line.number}`}
+        className="tabular min-w-12 shrink-0 text-right text-muted select-none hover:text-accent hover:underline"
+      >
+        {line.number}
+      </a>
+      <time dateTime={line.at} title={exactTime(line.at)} className="shrink-0 text-muted max-sm:hidden">
+        {clock.format(new Date(line.at))}
+      </time>
+      <span className={classes('w-16 shrink-0 font-medium', levelClass(line.level))}>{levelName(line.level)}</span>
+      {task !== '' && (
+        <span title={`${line.logger}, attempt ${line.attempt}`} className="max-w-44 shrink-0 truncate text-accent max-md:hidden">
+          {visible(task)}
+        </span>
+      )}
+      <span className={wrap ? 'min-w-0 flex-1 wrap-anywhere whitespace-pre-wrap' : 'whitespace-pre'}>
+        {ansi(line.message)}
+      </span>
+    </div>
+  )
+})

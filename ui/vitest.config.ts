@@ -1,0 +1,9 @@
+import { defineConfig, mergeConfig } from 'vitest/config'
+import vite from './vite.config'
+
+export default mergeConfig(
+  vite,
+  defineConfig({
+    test: { environment: 'happy-dom', setupFiles: ['src/testing/setup.ts'], restoreMocks: true },
+  }),
+)
