@@ -24,6 +24,10 @@ ZONES = sorted(name for name in zoneinfo.available_timezones() if name not in ("
 MINUTE = timedelta(minutes=1)
 
 
+def naive(*parts):
+    return utc(*parts).replace(tzinfo=None)
+
+
 def utc(*parts):
     return datetime(*parts, tzinfo=UTC)
 
@@ -156,28 +160,28 @@ def rules(draw):
 @thorough
 @given(
     rules(),
-    st.datetimes(datetime(1999, 1, 1), datetime(2003, 1, 1)),
+    st.datetimes(naive(1999, 1, 1), naive(2003, 1, 1)),
     st.integers(0, 6 * 365 * 24),
 )
 def test_a_rule_moved_forward_is_the_rule_from_its_start(text, start, hours):
     start = start.replace(microsecond=0)
-    if "MINUTELY" in text or "HOURLY" in text:
-        hours %= 24 * 60
+    by_day = not any(word in text for word in ("YEARLY", "MONTHLY", "WEEKLY"))
+    after = start + timedelta(hours=hours % (24 * 60) if by_day else hours)
+    horizon = after + timedelta(days=366 * (2 if by_day else 30))
     try:
-        plain = dateutil.rrule.rrulestr(text, dtstart=start)
+        plain = dateutil.rrule.rrulestr(f"{text};UNTIL={horizon:%Y%m%dT%H%M%S}", dtstart=start)
     except ValueError:
         assume(False)
-    after = start + timedelta(hours=hours)
     try:
         clock = clocks.RRuleClock(text, start_at=start.replace(tzinfo=UTC))
-    except errors.Invalid as error:
-        assert "never fires" in error.message
-        assert plain.after(start + timedelta(hours=hours)) is None or plain.after(start).year > start.year + 9
+    except errors.Invalid:
+        assert next(iter(plain), None) is None
         return
-    horizon = after + timedelta(days=40 * 365)
-    expected = [moment.replace(tzinfo=UTC) for moment in take(plain.xafter(after), 4) if moment <= horizon]
+    expected = [moment.replace(tzinfo=UTC) for moment in take(plain.xafter(after), 4)]
     assert take(clock.after(after.replace(tzinfo=UTC)), len(expected)) == expected
-    before = [moment.replace(tzinfo=UTC) for moment in itertools.takewhile(lambda m: m <= after, plain)][-4:]
+    before = [
+        moment.replace(tzinfo=UTC) for moment in itertools.takewhile(lambda moment: moment <= after, plain)
+    ][-4:]
     assert take(clock.until(after.replace(tzinfo=UTC)), len(before)) == before[::-1]
 
 
@@ -248,11 +252,11 @@ def test_no_text_breaks_the_parser(fields):
         (lambda: clocks.IntervalClock(10**12), "every_seconds"),
         (lambda: clocks.IntervalClock(60, timezone="Europe/Berlim"), "timezone"),
         (lambda: clocks.IntervalClock(60, timezone="../../etc/passwd"), "timezone"),
-        (lambda: clocks.IntervalClock(60, start_at=datetime(2026, 1, 1)), "start_at"),
+        (lambda: clocks.IntervalClock(60, start_at=naive(2026, 1, 1)), "start_at"),
         (lambda: clocks.IntervalClock(60, end_at=utc(9999, 1, 1)), "end_at"),
         (lambda: clocks.IntervalClock(60, start_at=utc(2026, 1, 2), end_at=utc(2026, 1, 1)), "end_at"),
         (lambda: clocks.DatesClock(()), "dates"),
-        (lambda: clocks.DatesClock((utc(2026, 1, 1), datetime(2026, 1, 1))), "dates[1]"),
+        (lambda: clocks.DatesClock((utc(2026, 1, 1), naive(2026, 1, 1))), "dates[1]"),
         (lambda: clocks.RRuleClock("FREQ=SECONDLY"), "rule"),
         (lambda: clocks.RRuleClock("FREQ=DAILY;BYDAYS=MO"), "rule"),
         (lambda: clocks.RRuleClock("FREQ=DAILY;BYDAY=XX"), "rule"),
@@ -363,4 +367,4 @@ def test_clocks_end_quietly_at_the_ends_of_time(clock):
 
 def test_a_naive_instant_is_refused():
     with pytest.raises(errors.Invalid, match="time zone"):
-        take(clocks.IntervalClock(60).after(datetime(2026, 1, 1)), 1)
+        take(clocks.IntervalClock(60).after(naive(2026, 1, 1)), 1)

@@ -1,5 +1,6 @@
 """From arguments to values: what a task is called with once its upstreams have finished, and what it is mapped over."""
 
+import string
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, cast
 
@@ -61,6 +62,19 @@ def sources(walk: Walk, walks: Mapping[str, Walk]) -> list[tuple[str, "Walk | Se
                 continue
         found.append((name, _items(name, resolve(argument, walks))))
     return found
+
+
+def check_target(walk: Walk) -> None:
+    """A mapped task whose target is one place for all children would read its neighbour's value. Raises errors.TaskFailed."""
+    target = walk.options.target
+    if not isinstance(target, str):
+        return
+    fields = {(name or "").split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(target)}
+    if not fields & {"map_index", *walk.node.mapped}:
+        raise errors.TaskFailed(
+            f"task '{walk.slug}' is mapped, and its target '{target}' is the same place for all of its runs; "
+            "put {map_index} into it"
+        )
 
 
 def length(source: "Walk | Sequence[Any]") -> int:

@@ -19,7 +19,7 @@ from headrace import errors, executors
 from headrace.engine import caching, prints, results
 from headrace.executors import interrupts, tracebacks
 from headrace.graph import caching as policies
-from headrace.graph import context, options
+from headrace.graph import context, graph, options
 from headrace.wire import runs
 
 logger = logging.getLogger("headrace.task")
@@ -49,6 +49,31 @@ class Work:
     def looks_up(self) -> bool:
         """Whether its value may be there already."""
         return self.cache is not None or self.target is not None
+
+
+def work(
+    node: graph.Node, run: context.Run, store: results.ResultStore, *, log_prints: bool, persist: bool
+) -> Work:
+    """The work of a node; `log_prints` and `persist` hold where the task does not say. What is recomputed at no cost is not kept."""
+    given = node.task.options
+    cheap = node.kind in ("parameter", "case", "merge")
+    return Work(
+        run=run,
+        slug=node.slug,
+        name=given.name,
+        function=node.task.function,
+        is_async=node.task.is_async,
+        tags=node.tags | given.tags,
+        log_prints=log_prints if given.log_prints is None else given.log_prints,
+        persist=not cheap and (persist if given.persist is None else given.persist),
+        retry_on=given.retry_on,
+        cache=given.cache,
+        cache_key=given.cache_key,
+        target=given.target,
+        serializer=given.serializer,
+        run_name=given.run_name,
+        store=store,
+    )
 
 
 class Own(NamedTuple):

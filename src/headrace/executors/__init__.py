@@ -80,7 +80,10 @@ class Executor(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Ends what is running, as CANCELLED: threads are given GRACE_SECONDS, processes are killed. From any thread."""
+        """Ends what runs and whatever is submitted from now on, as CANCELLED. From any thread.
+
+        Threads are given GRACE_SECONDS to clean up; processes are killed.
+        """
         ...
 
     def close(self) -> None:

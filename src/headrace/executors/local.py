@@ -13,6 +13,7 @@ class LocalExecutor:
         self._beside = threads.ThreadExecutor(1)
         self._next: executors.Call | None = None
         self._interruption: interrupts.Interruption | None = None
+        self._interrupted = False
 
     def submit(self, call: executors.Call) -> None:
         if call.timeout is not None or call.own_thread:
@@ -25,6 +26,8 @@ class LocalExecutor:
         call, interruption = self._next, self._interruption
         if call is None or interruption is None:
             return self._beside.wait(timeout)
+        if self._interrupted:
+            interruption.send()
         try:
             value = interruption.run(call.function, call.shared, call.own)
             return [executors.Ending(call.ticket, executors.Kind.DONE, value)]
@@ -41,6 +44,7 @@ class LocalExecutor:
         self._beside.wake()
 
     def interrupt(self) -> None:
+        self._interrupted = True
         interruption = self._interruption
         if interruption is not None:
             interruption.send()

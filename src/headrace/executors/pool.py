@@ -117,7 +117,6 @@ class ProcessExecutor:
             else:
                 self._hear(key.data, endings)
         if self._interrupting:
-            self._interrupting = False
             self._kill(list(self._busy.values()), executors.Kind.CANCELLED, endings)
         now = time.monotonic()
         late = [busy for busy in self._busy.values() if busy.deadline is not None and busy.deadline <= now]

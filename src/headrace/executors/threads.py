@@ -71,7 +71,6 @@ class ThreadExecutor:
         except queue.Empty:
             pass
         if self._interrupting:
-            self._interrupting = False
             self._interrupt_all()
         self._pass_deadlines(endings)
         return endings
@@ -112,9 +111,10 @@ class ThreadExecutor:
     def _interrupt_all(self) -> None:
         until = time.monotonic() + executors.GRACE_SECONDS
         for job in self._running.values():
-            job.kind = executors.Kind.CANCELLED
-            job.deadline = until
-            job.interruption.send()
+            if job.kind is not executors.Kind.CANCELLED:
+                job.kind = executors.Kind.CANCELLED
+                job.deadline = until
+                job.interruption.send()
 
     def _patience(self, timeout: float | None) -> float | None:
         deadlines = [job.deadline for job in self._running.values() if job.deadline is not None]

@@ -45,9 +45,11 @@ def current() -> Builder | None:
 def building(builder: Builder | None) -> Generator[None]:
     """Task calls inside make nodes of `builder`; with None they run the tasks' functions."""
     token = _current.set(builder)
+    tagged = _tags.set(frozenset())
     try:
         yield
     finally:
+        _tags.reset(tagged)
         _current.reset(token)
 
 

@@ -275,6 +275,14 @@ class Graph:
         )
 
 
+def reference_tasks(*futures: Any) -> None:
+    """In a flow's body: these tasks decide the run's state, instead of those that no other task waits for."""
+    owner = building.current()
+    if not isinstance(owner, Graph):
+        raise errors.GraphError("`reference_tasks` belongs into a flow's body.")
+    owner.set_reference_tasks(futures)
+
+
 def _slugged(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "task"
 

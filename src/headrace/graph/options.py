@@ -86,7 +86,7 @@ class Options:
     def delay_before(self, retry: int, fraction: float = 0.0) -> timedelta:
         """How long to wait before the retry of this number (from 1); `fraction` in [0, 1) is the caller's random number."""
         if callable(self.retry_delay):
-            seconds = _seconds("retry_delay", self.retry_delay(retry))
+            seconds = seconds("retry_delay", self.retry_delay(retry))
         else:
             seconds = self.retry_delay[min(retry, len(self.retry_delay)) - 1]
         return timedelta(seconds=seconds * self.backoff ** (retry - 1) * (1 + self.jitter * fraction))
@@ -117,7 +117,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f" There is {', '.join(repr(name) for name in names)}." if 0 < len(names) <= 8 else ""
 
 
-def _seconds(option: str, value: Any) -> float:
+def seconds(option: str, value: Any) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -127,37 +127,37 @@ def _seconds(option: str, value: Any) -> float:
     return float(value)
 
 
-def _text(option: str, value: Any) -> str:
+def text(option: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{option} is {value!r}; give a string.")
     return value
 
 
-def _name(option: str, value: Any) -> str:
-    text = _text(option, value).strip()
+def name(option: str, value: Any) -> str:
+    text = text(option, value).strip()
     if not text:
         raise ValueError("name is empty; leave it out to use the function's name.")
     return text
 
 
-def _count(option: str, value: Any) -> int:
+def count(option: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{option} is {value!r}; give a whole number from 0.")
     return value
 
 
 def _nout(option: str, value: Any) -> int | None:
-    return None if value is None else _count(option, value)
+    return None if value is None else count(option, value)
 
 
-def _yes_or_no(option: str, value: Any) -> bool:
+def yes_or_no(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{option} is {value!r}; give True or False.")
     return value
 
 
-def _yes_no_or_default(option: str, value: Any) -> bool | None:
-    return None if value is None else _yes_or_no(option, value)
+def yes_no_or_default(option: str, value: Any) -> bool | None:
+    return None if value is None else yes_or_no(option, value)
 
 
 def _delays(option: str, value: Any) -> tuple[float, ...] | DelayFunction:
@@ -167,8 +167,8 @@ def _delays(option: str, value: Any) -> tuple[float, ...] | DelayFunction:
         items = cast("Sequence[Any]", value)
         if not items:
             raise ValueError("retry_delay is an empty list; give one time for each retry.")
-        return tuple(_seconds(option, item) for item in items)
-    return (_seconds(option, value),)
+        return tuple(seconds(option, item) for item in items)
+    return (seconds(option, value),)
 
 
 def _factor(option: str, value: Any) -> float:
@@ -177,10 +177,10 @@ def _factor(option: str, value: Any) -> float:
     return float(value)
 
 
-def _timeout(option: str, value: Any) -> timedelta | None:
+def timeout(option: str, value: Any) -> timedelta | None:
     if value is None:
         return None
-    seconds = _seconds(option, value)
+    seconds = seconds(option, value)
     if seconds == 0:
         raise ValueError("timeout is 0; leave it out for none.")
     return timedelta(seconds=seconds)
@@ -197,7 +197,7 @@ def _exceptions(option: str, value: Any) -> tuple[type[BaseException], ...]:
 def _tags(option: str, value: Any) -> frozenset[str]:
     if isinstance(value, str):
         raise TypeError(f"tags is the string {value!r}; give a set such as {{{value!r}}}.")
-    return frozenset(_text(option, item) for item in value)
+    return frozenset(text(option, item) for item in value)
 
 
 def _trigger(option: str, value: Any) -> triggers.Trigger:
@@ -248,24 +248,24 @@ def hooks(option: str, value: Any) -> tuple[Hook, ...]:
 
 
 _NORMAL: dict[str, Callable[[str, Any], Any]] = {
-    "name": _name,
-    "retries": _count,
+    "name": name,
+    "retries": count,
     "retry_delay": _delays,
     "backoff": _factor,
     "jitter": _factor,
     "retry_on": _exceptions,
-    "timeout": _timeout,
+    "timeout": timeout,
     "tags": _tags,
     "trigger": _trigger,
-    "skip_on_upstream_skip": _yes_or_no,
+    "skip_on_upstream_skip": yes_or_no,
     "cache": _cache,
     "cache_key": _template,
-    "persist": _yes_no_or_default,
+    "persist": yes_no_or_default,
     "target": _template,
     "serializer": _serializer,
     "on_state": hooks,
-    "log_prints": _yes_no_or_default,
+    "log_prints": yes_no_or_default,
     "nout": _nout,
     "run_name": _template,
-    "description": _text,
+    "description": text,
 }

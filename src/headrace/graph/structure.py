@@ -109,12 +109,17 @@ def code_sha256(described: graph.Graph, *, version: str | None = None) -> str:
 
 
 def form(described: graph.Graph, forms: canonical.Forms) -> canonical.Form:
-    """The canonical form of a graph's code: each node's task, and the constants it is given."""
+    """The canonical form of a graph's code: each node's task, and the constants it is given.
+
+    What the flow returns is left out: the classical form returns nothing, and is the same flow.
+    """
     nodes = [described.nodes[slug] for slug in sorted(described.nodes)]
-    return [
-        [[node.slug, forms.of(node.task), _arguments(node, forms)] for node in nodes],
-        _argument(described.result, forms),
-    ]
+    return [[node.slug, forms.of(node.task), _arguments(node, forms)] for node in nodes]
+
+
+def sub_flow_form(described: graph.Graph, forms: canonical.Forms) -> canonical.Form:
+    """That of a graph inside another, where what it returns is the value of a node."""
+    return [form(described, forms), _argument(described.result, forms)]
 
 
 def _arguments(node: graph.Node, forms: canonical.Forms) -> canonical.Form:

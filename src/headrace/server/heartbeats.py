@@ -4,7 +4,8 @@ A heartbeat changes no state. It renews the lease of a run that its sender holds
 """
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -92,19 +93,17 @@ class Heartbeats:
             raise errors.NotFound(f"there is no flow run {beat.run_id}")
         return rows[beat.run_id]
 
-    async def wait(self, service: Service, run_id: UUID, hold: Hold, seconds: float) -> bool:
-        """Waits on a hold of this run; True when there is news."""
-        return await hold.wait(seconds) and not service.draining.is_set()
-
-    def listen(self, run_id: UUID, hold: Hold) -> None:
-        """From now on `release` wakes this hold."""
-        self._holds.setdefault(run_id, set()).add(hold)
-
-    def forget(self, run_id: UUID, hold: Hold) -> None:
-        holds = self._holds.get(run_id, set())
-        holds.discard(hold)
-        if not holds:
-            self._holds.pop(run_id, None)
+    @contextlib.contextmanager
+    def listening(self, run_id: UUID, hold: Hold) -> Iterator[None]:
+        """Inside, `release` wakes the hold."""
+        holds = self._holds.setdefault(run_id, set())
+        holds.add(hold)
+        try:
+            yield
+        finally:
+            holds.discard(hold)
+            if not holds and self._holds.get(run_id) is holds:
+                del self._holds[run_id]
 
     async def _write(self, service: Service) -> dict[UUID, sa.Row[Any]]:
         with service.hold() as hold:  # ends at once when the service drains

@@ -23,7 +23,7 @@ from headrace.wire import runs
 
 _runs = tables.flow_runs
 
-#: All that the rules ask about a run, and what its moves change. Locked until the transaction ends.
+#: All that the rules ask about a run, and what its moves change.
 _FACTS = [
     *(_runs.c.id, _runs.c.flow_id, _runs.c.project_id, _runs.c.queue_id, _runs.c.state_type, _runs.c.state_name),
     *(_runs.c.state_message, _runs.c.state_at, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.rescues),
@@ -31,14 +31,15 @@ _FACTS = [
     *(_runs.c.host, _runs.c.pid, _runs.c.retries, _runs.c.retry_delay_seconds, _runs.c.on_lost),
     *(_runs.c.lost_after_seconds, _runs.c.started_at, _runs.c.parent_run_id),
 ]
-_load = sa.select(*_FACTS).where(_runs.c.id == sa.bindparam("id")).with_for_update()
+_peek = sa.select(*_FACTS).where(_runs.c.id == sa.bindparam("id"))
+_load = _peek.with_for_update()
 _write = sa.update(_runs).where(_runs.c.id == sa.bindparam("run_id"), _runs.c.version == sa.bindparam("run_version"))
 _record = sa.insert(tables.run_events)
 
 
-def load(call: Call[Any], run_id: UUID) -> sa.Row[Any]:
-    """The run's facts; nobody else changes it before this transaction ends. Raises errors.NotFound."""
-    row = call.connection.execute(_load, {"id": run_id}).one_or_none()
+def load(call: Call[Any], run_id: UUID, *, lock: bool = True) -> sa.Row[Any]:
+    """The run's facts. `lock`: nobody else changes it before this transaction ends. Raises errors.NotFound."""
+    row = call.connection.execute(_load if lock else _peek, {"id": run_id}).one_or_none()
     if row is None:
         raise errors.NotFound(f"there is no flow run {run_id}")
     return row
@@ -97,6 +98,11 @@ def answer(call: Call[Any], row: sa.Row[Any], fence: int | None) -> runs.RunAnsw
     stale = fence is not None and fence != row.fence and leasing(call).checks_fences
     orders = runs.Orders(cancel=current.type is StateType.CANCELLING, superseded=stale or (fence is not None and ended))
     return _answer(call, current, row.version, row.fence, orders)
+
+
+def superseded(call: Call[Any], row: sa.Row[Any]) -> runs.RunAnswer:
+    """The run as it is, for somebody who does not hold it any more and has just left a note."""
+    return _answer(call, state(row), row.version + 1, row.fence, runs.Orders(superseded=True))
 
 
 def leasing(call: Call[Any]) -> Leasing:

@@ -34,10 +34,15 @@ class Caller:
     session_id: UUID | None = None
     run_id: UUID | None = None
     run_fence: int | None = None
+    #: The network address of the request, for counting failed sign-ins.
+    address: str = ""
 
     def may(self, permission: accounts.Permission) -> bool:
         return permission in accounts.ALLOWS[self.role]
 
+
+#: Whoever has not signed in.
+ANONYMOUS = Caller("anonymous", accounts.Role.ANONYMOUS)
 
 #: The service itself: loops act as this.
 SYSTEM = Caller("system", accounts.Role.ADMINISTRATOR, name="headrace")
@@ -70,8 +75,6 @@ class Call(Generic[Service]):
     keep: Any = None
     #: What was kept when this request id came first; None on a first call.
     replay: Any = None
-    #: The address that the request came from, for counting failed sign-ins.
-    address: str = ""
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.afterwards.append(action)

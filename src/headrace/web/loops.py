@@ -34,11 +34,15 @@ LONGEST_BACKOFF = timedelta(seconds=60)
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """A duty: `run_once(service)` does it and returns when it is due again (None: after `every`)."""
+    """A duty: `run_once(service)` does it and returns when it is due again (None: after `every`).
+
+    One that is not `leased` is done by every server, for itself.
+    """
 
     name: str
     every: timedelta
     run_once: Callable[[Any], Awaitable[timedelta | None]]
+    leased: bool = True
 
 
 class Running:
@@ -84,7 +88,7 @@ class Running:
 
     async def _once(self) -> timedelta:
         try:
-            if not await self._lease.hold():
+            if self.loop.leased and not await self._lease.hold():
                 return self.loop.every
             delay = await self.loop.run_once(self._service)
         except Exception as error:  # noqa: BLE001 - an error never ends a loop; it is logged and tried again

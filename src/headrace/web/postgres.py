@@ -88,15 +88,11 @@ class Postgres:
     async def _begin(
         self, engine: "AsyncEngine", stack: contextlib.AsyncExitStack
     ) -> tuple["AsyncConnection", datetime]:
-        connection = await engine.connect()
-        try:
-            transaction = await connection.begin()
-            now: datetime = self._clock() if self._clock else await connection.scalar(_NOW)
-        except BaseException:
-            await connection.close()
-            raise
-        stack.push_async_callback(connection.close)
-        await stack.enter_async_context(transaction)
+        async with contextlib.AsyncExitStack() as own:
+            connection = await own.enter_async_context(engine.connect())
+            await own.enter_async_context(connection.begin())
+            now: datetime = self._clock() if self._clock else (await connection.execute(_NOW)).scalar_one()
+            stack.push_async_exit(own.pop_all())
         return connection, now
 
 

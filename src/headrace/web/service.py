@@ -104,6 +104,7 @@ class Service:
         self._parts: dict[Any, Any] = {}
         self._parts_lock = threading.Lock()
         self._threads = ThreadPoolExecutor(PREPARING, thread_name_prefix="headrace-prepare")
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def part(self, kind: type[T]) -> T:
         """This service's one object of a class, made without arguments when it is first asked for: a noun's own state."""
@@ -120,7 +121,6 @@ class Service:
         request_id: str | None = None,
         *,
         effects: handlers.Effects | None = None,
-        address: str = "",
     ) -> Ans:
         """Performs an operation: its `prepares` step, its handler in a transaction, its `waits` around that.
 
@@ -130,13 +130,13 @@ class Service:
         prepared: Any = None
         preparer = self.registry.preparers.get(operation.name)
         if preparer is not None:
-            loop = asyncio.get_running_loop()
-            prepared = await loop.run_in_executor(self._threads, preparer, self, caller, request)
+            self._loop = asyncio.get_running_loop()
+            prepared = await self._loop.run_in_executor(self._threads, preparer, self, caller, request)
         handler = self._handler(operation)
         repeats.checked(request_id)
 
         def work(call: handlers.Call["Service"]) -> Any:
-            call.request_id, call.prepared, call.address = request_id, prepared, address
+            call.request_id, call.prepared = request_id, prepared
             if effects is not None:
                 call.effects = effects
             return self._repeats.perform(call, handler, operation, request)
@@ -169,6 +169,11 @@ class Service:
             return work(handlers.Call(connection, now, caller, self))
 
         return await self.database.read(transact)
+
+    def look(self, work: Callable[[handlers.Call["Service"]], T]) -> T:
+        """`read` for a `prepares` step, which is on a thread: it waits there."""
+        assert self._loop is not None, "look is for prepares steps"
+        return asyncio.run_coroutine_threadsafe(self.read(work), self._loop).result()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[Hold]:

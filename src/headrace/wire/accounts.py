@@ -22,7 +22,9 @@ class Permission(enum.StrEnum):
 
 
 class Role(enum.StrEnum):
-    """Users are administrator, member or viewer; service accounts are agent or registrar; run is a run process's own."""
+    """Users are administrator, member or viewer; service accounts are agent or registrar; run is a run process's own;
+    anonymous is whoever has not signed in.
+    """
 
     ADMINISTRATOR = "administrator"
     MEMBER = "member"
@@ -30,6 +32,7 @@ class Role(enum.StrEnum):
     AGENT = "agent"
     REGISTRAR = "registrar"
     RUN = "run"
+    ANONYMOUS = "anonymous"
 
 
 #: The whole of authorisation by role; a run token is bound to its run besides.
@@ -52,6 +55,7 @@ ALLOWS: dict[Role, frozenset[Permission]] = {
     Role.AGENT: frozenset({Permission.PUBLIC, Permission.AGENT}),
     Role.REGISTRAR: frozenset({Permission.PUBLIC, Permission.READ, Permission.REGISTER}),
     Role.RUN: frozenset({Permission.PUBLIC, Permission.REPORT}),
+    Role.ANONYMOUS: frozenset({Permission.PUBLIC}),
 }
 
 UserRole = Literal["administrator", "member", "viewer"]

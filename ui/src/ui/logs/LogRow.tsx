@@ -4,6 +4,7 @@ import { classes } from '@/ui/classes'
 import { exactTime } from '@/ui/times'
 import { ansi, visible } from './ansi'
 import { levelClass, levelName } from './levels'
+import { placeIn } from './window'
 
 interface LogRowProps {
   ref: Ref<HTMLDivElement>
@@ -38,6 +39,8 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
     if (line !== undefined) onMark(line.number)
   }
 
+  const said = (placeIn(line.number) + 1).toLocaleString()
+  const number = line.attempt > 1 ? `${line.attempt}·${said}` : said
   const task = line.task === null ? '' : line.map_index < 0 ? line.task : `${line.task}[${line.map_index}]`
   return (
     <div
@@ -48,10 +51,10 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
       <a
         href={href}
         onClick={mark}
-        aria-label={`Line ${line.number}`}
+        aria-label={line.attempt > 1 ? `Line ${said} of attempt ${line.attempt}` : `Line ${said}`}
         className="tabular min-w-12 shrink-0 text-right text-muted select-none hover:text-accent hover:underline"
       >
-        {line.number}
+        {number}
       </a>
       <time dateTime={line.at} title={exactTime(line.at)} className="shrink-0 text-muted max-sm:hidden">
         {clock.format(new Date(line.at))}

@@ -43,7 +43,7 @@ export function LogView(props: LogViewProps) {
           filter={filter}
           onFilter={onFilter}
           running={follow !== undefined}
-          newestFirst={filter.sort.startsWith('-')}
+          newestFirst={filter.sort === '-time'}
           wrap={wrap}
           follow={follow === true && filter.sort.endsWith('time')}
           onFollow={onFollow}

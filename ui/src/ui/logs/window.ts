@@ -15,6 +15,12 @@ interface Front {
   done: boolean
 }
 
+/** A record's number is its attempt's fence times this, and its place in the attempt: most often its place in all. */
+const ATTEMPT = 2 ** 32
+
+/** The place of a record in its attempt, from 0. */
+export const placeIn = (number: number) => number % ATTEMPT
+
 const empty = (): Front => ({ lines: [], next: undefined, done: false })
 
 const find = (lines: readonly LogLine[], number: number) => lines.findIndex((line) => line.number === number)
@@ -40,6 +46,8 @@ export class LogWindow {
   constructor(
     private readonly read: ReadPage,
     total: number,
+    /** Whether backward is the exact reverse of forward. Without it the list does not grow while it is looked at. */
+    private readonly twoWay = true,
   ) {
     this.length = total
     this.written = total
@@ -69,6 +77,7 @@ export class LogWindow {
 
   /** There are so many lines now: those new at the end are read. */
   grow(total: number): Promise<void> {
+    if (!this.twoWay) return Promise.resolve()
     this.written = Math.max(this.written, total)
     return this.work()
   }
@@ -82,7 +91,7 @@ export class LogWindow {
 
   /** The place of a line by its number, reading as far as needed; undefined where the list has no such line. */
   async find(number: number): Promise<number | undefined> {
-    let look: number | undefined = Math.min(number, this.length - 1)
+    let look: number | undefined = Math.min(placeIn(number), this.length - 1)
     while (look !== undefined && look >= 0 && this.error === undefined) {
       await this.need(look, look)
       const found = this.indexOf(number)
@@ -114,7 +123,7 @@ export class LogWindow {
     try {
       while (this.error === undefined) {
         const [first, last] = this.wanted
-        if (this.written > this.length) await this.readNew()
+        if (this.twoWay && this.written > this.length) await this.readNew()
         else if (this.firstMissing(first, last) === undefined) return
         else await this.fill(first, last)
         this.changed()
@@ -129,7 +138,7 @@ export class LogWindow {
   private async fill(first: number, last: number) {
     const fromHead = last - this.head.lines.length
     const fromTail = this.length - this.tail.lines.length - first
-    const direction = fromHead <= fromTail ? 'forward' : 'backward'
+    const direction = !this.twoWay || fromHead <= fromTail ? 'forward' : 'backward'
     await this.extend(direction === 'forward' ? this.head : this.tail, direction)
     this.meet()
   }

@@ -1,0 +1,212 @@
+"""What all measurements share: a stack of real processes, whole-process figures, and one way to print a row."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass
+class Row:
+    """One figure: what was measured, in which unit, against which goal. `peers` holds the same figure of others, same run."""
+
+    row: str
+    what: str
+    unit: str
+    values: list[float]
+    must: float | None = None
+    good: float | None = None
+    more_is_better: bool = False
+    peers: dict[str, float] = field(default_factory=dict[str, float])
+    notes: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def p95(self) -> float:
+        ordered = sorted(self.values)
+        return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+
+    @property
+    def reached(self) -> str:
+        def within(goal: float) -> bool:
+            return self.median >= goal if self.more_is_better else self.median <= goal
+
+        if self.good is not None and within(self.good):
+            return "good"
+        if self.must is not None:
+            return "must" if within(self.must) else "missed"
+        return ""
+
+
+def report(*rows: Row) -> None:
+    """Prints the rows for people, and as JSON lines into `$BENCH_OUT` for the page of all results."""
+    for row in rows:
+        peers = "".join(f"; {name} {value:.4g}" for name, value in row.peers.items())
+        goal = (
+            f" (must {row.must:g}, good {row.good:g}: {row.reached})"
+            if row.must is not None and row.good is not None
+            else ""
+        )
+        print(
+            f"{row.row} {row.what}: median {row.median:.4g} {row.unit}, p95 {row.p95:.4g}, n {len(row.values)}{goal}{peers} {row.notes}"
+        )
+    if out := os.environ.get("BENCH_OUT"):
+        with Path(out).open("a") as file:
+            for row in rows:
+                print(json.dumps(asdict(row) | {"load": os.getloadavg()[0]}), file=file)
+
+
+def machine() -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+
+
+def cpu_of(command: Sequence[str], env: dict[str, str] | None = None) -> float:
+    """CPU seconds, user and system, of a whole command with its children."""
+    before = os.times()
+    subprocess.run(
+        command,
+        env={**os.environ, **(env or {})},
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    after = os.times()
+    return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """CPU seconds that a living process and its living descendants have used."""
+    total = 0.0
+    for each in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def pss_megabytes(process: psutil.Process, *, descendants: bool = True) -> float:
+    """Memory of a process (and its descendants), shared pages counted by their share."""
+    family = [process, *(process.children(recursive=True) if descendants else [])]
+    return sum(each.memory_full_info().pss for each in family) / 1e6
+
+
+def repeat(count: int, once: Callable[[], float], warm_up: int = 1) -> list[float]:
+    for _ in range(warm_up):
+        once()
+    return [once() for _ in range(count)]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Stack:
+    """A server and, if wanted, an agent as their users start them, on a folder of their own."""
+
+    def __init__(self, *, agent: bool = True, agents: int = 1) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {"HEADRACE_HOME": str(self.home), "HEADRACE_SERVER_URL": self.url}
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.agents = agents if agent else 0
+        self.healthy_seconds = 0.0
+
+    def __enter__(self) -> "Stack":
+        started = time.perf_counter()
+        self.server = self.start("server", "--port", str(self.port), "--local", str(self.home / "local.json"))
+        self.wait(self.answers, "the server answers")
+        self.healthy_seconds = time.perf_counter() - started
+        local = json.loads((self.home / "local.json").read_text())
+        self.key: str = local["user_key"]
+        self.env["HEADRACE_API_KEY"] = self.key
+        os.environ.update(self.env)
+        for number in range(self.agents):
+            self.start(
+                "agent",
+                "--name",
+                f"bench-{number}",
+                "--stop-runs",
+                env={"HEADRACE_API_KEY": local["agent_key"]},
+            )
+        if self.agents:
+            self.wait(
+                lambda: len(self.get("/api/agents")["items"]) == self.agents, "the agents are registered"
+            )
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> psutil.Process:
+        log = (self.home / f"{arguments[0]}-{len(self.processes)}.log").open("wb")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "headrace", *arguments],
+            env={**os.environ, **self.env, **(env or {})},
+            stdout=log,
+            stderr=log,
+        )
+        self.processes.append(process)
+        return psutil.Process(process.pid)
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=1) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> Any:
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.key}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def wait(self, until: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not until():
+            if time.monotonic() > deadline or any(process.poll() is not None for process in self.processes):
+                logs = "\n".join(path.read_text()[-2000:] for path in self.home.glob("*.log"))
+                raise RuntimeError(f"waited in vain until {what}\n{logs}")
+            time.sleep(0.005)
+
+
+@contextlib.contextmanager
+def environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
