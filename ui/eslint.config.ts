@@ -29,7 +29,17 @@ export default defineConfig(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: ['@/api/*', '!@/api/generated', '@/pages/*', '@/frame/*', '@/routes', '@tanstack/react-query', '@tanstack/react-router'] },
+        {
+          patterns: [
+            '@/api/*',
+            '!@/api/generated',
+            '@/pages/*',
+            '@/frame/*',
+            '@/routes',
+            '@tanstack/react-query',
+            '@tanstack/react-router',
+          ],
+        },
       ],
     },
   },

@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from headrace import errors
 from headrace.graph import building, drawing, graph, parameters, task
@@ -86,13 +99,15 @@ class Flow(Generic[P, R]):
 
     options: Options
 
-    def __init__(self, name: str | None = None, *, function: Callable[P, R] | None = None, **given: Unpack[Keywords]) -> None:
+    def __init__(
+        self, name: str | None = None, *, function: Callable[P, R] | None = None, **given: Unpack[Keywords]
+    ) -> None:
         if name is None and function is None:
-            raise errors.GraphError("A flow needs a name: `Flow(\"daily-sales\")`.")
+            raise errors.GraphError('A flow needs a name: `Flow("daily-sales")`.')
         if function is not None:
             _refuse_body(function)
             functools.update_wrapper(cast("Any", self), function)
-        known = given.get("name", name or _dashed(getattr(function, "__name__", "flow")))
+        known = given.get("name", name or getattr(function, "__name__", "flow"))
         self.function: Callable[..., Any] | None = function
         self.options = _options(given, known)
         self._graph: graph.Graph | None = graph.Graph(self.options.name) if function is None else None
@@ -115,7 +130,9 @@ class Flow(Generic[P, R]):
         with self._lock:
             if self._graph is None:
                 if self._is_building:
-                    raise errors.GraphError(f"flow '{self.name}' calls itself in its own body, which would never end; call it inside a task.")
+                    raise errors.GraphError(
+                        f"flow '{self.name}' calls itself in its own body, which would never end; call it inside a task."
+                    )
                 self._is_building = True
                 try:
                     self._graph = self._build()
@@ -136,7 +153,9 @@ class Flow(Generic[P, R]):
 
     def __enter__(self) -> Self:
         if self.function is not None:
-            raise errors.GraphError(f"flow '{self.name}' is made of a function: its tasks are called there, not in a block.")
+            raise errors.GraphError(
+                f"flow '{self.name}' is made of a function: its tasks are called there, not in a block."
+            )
         stack = contextlib.ExitStack()
         stack.enter_context(self.graph.building())
         self._open.append(stack)
@@ -159,7 +178,7 @@ class Flow(Generic[P, R]):
         changed.__dict__.update({**self.__dict__, "_lock": threading.RLock(), "_open": []})
         changed.options = _options(given, given.get("name", self.name), before=self.options)
         if changed.name != self.name:
-            changed._graph = None if self.function is not None else _renamed(self.graph, changed.name)  # noqa: SLF001 - another of this class
+            changed._graph = None if self.function is not None else _renamed(self.graph, changed.name)
         return changed
 
     # running
@@ -173,19 +192,25 @@ class Flow(Generic[P, R]):
         builder = building.current()
         if builder is not None:
             upstream: Iterable[Any] = kwargs.pop("upstream", ())
-            return builder.add(task.Task(SubFlow(self), kind="flow", name=self.name), args, kwargs, upstream=upstream)
+            return builder.add(
+                task.Task(SubFlow(self), kind="flow", name=self.name), args, kwargs, upstream=upstream
+            )
         return self._run(self._named(args, kwargs)).unwrap()
 
     def run(self, /, *args: P.args, **kwargs: P.kwargs) -> "outcome.FlowState":
         """Runs the flow here and answers its state, with the states of its tasks. Raises errors.Invalid for wrong parameters."""
         if building.current() is not None:
-            raise errors.GraphError(f"`{self.name}.run` runs at once, and here a flow is being built; call `{self.name}(...)` to make a sub-flow.")
+            raise errors.GraphError(
+                f"`{self.name}.run` runs at once, and here a flow is being built; call `{self.name}(...)` to make a sub-flow."
+            )
         return self._run(self._named(args, kwargs))
 
     def _named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         names = list(self.graph.parameters)
         if len(args) > len(names):
-            raise errors.Invalid(f"flow '{self.name}' has {len(names)} parameters, and {len(args)} values were given.")
+            raise errors.Invalid(
+                f"flow '{self.name}' has {len(names)} parameters, and {len(args)} values were given."
+            )
         twice = [name for name in names[: len(args)] if name in kwargs]
         if twice:
             raise errors.Invalid(f"flow '{self.name}': parameter '{twice[0]}' was given twice.")
@@ -232,7 +257,9 @@ class Flow(Generic[P, R]):
             version=chosen.version,
         )
 
-    def register(self, project: str | None = None, *, labels: Iterable[str] = (), client: "Client | None" = None) -> "flows.Registered":
+    def register(
+        self, project: str | None = None, *, labels: Iterable[str] = (), client: "Client | None" = None
+    ) -> "flows.Registered":
         """Keeps the content in its storage and tells the server the structure: names and edges, no code.
 
         Prints where the flow is. Nothing is kept or sent of a flow that cannot be scheduled or described.
@@ -245,7 +272,9 @@ class Flow(Generic[P, R]):
         loaded = settings.load()
         chosen = project or loaded.project
         if not chosen:
-            raise errors.Invalid("Say where the flow belongs: `register(project=\"sales\")`, or set HEADRACE_PROJECT.")
+            raise errors.Invalid(
+                'Say where the flow belongs: `register(project="sales")`, or set HEADRACE_PROJECT.'
+            )
         request = self._registration(chosen, frozenset(labels))
         from headrace.wire import operations
 
@@ -272,7 +301,9 @@ class Flow(Generic[P, R]):
         reference = keeper.save(packed, sha256, project=project, flow=self.name)
         hosts = {reference.host} if isinstance(reference, storage.LocalStorage) else set[str]()
         described = msgspec.structs.replace(
-            described, labels=sorted(self.options.labels | labels | hosts), storage_kind=storage.kind(reference)
+            described,
+            labels=sorted(self.options.labels | labels | hosts),
+            storage_kind=storage.kind(reference),
         )
         return flows.RegisterFlow(
             structure=described,
@@ -284,7 +315,11 @@ class Flow(Generic[P, R]):
     def __getstate__(self) -> dict[str, Any]:
         """The graph, and not the function that built it: a run does what was registered."""
         kept = {"options": self.options, "_graph": self.graph}
-        return kept | {name: getattr(self, name) for name in ("__name__", "__module__", "__qualname__") if name in self.__dict__}
+        return kept | {
+            name: getattr(self, name)
+            for name in ("__name__", "__module__", "__qualname__")
+            if name in self.__dict__
+        }
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
@@ -306,7 +341,12 @@ class SubFlow:
     @property
     def __signature__(self) -> inspect.Signature:
         known = self.flow.graph.parameters.values()
-        return inspect.Signature([inspect.Parameter(each.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=each.default) for each in known])
+        return inspect.Signature(
+            [
+                inspect.Parameter(each.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=each.default)
+                for each in known
+            ]
+        )
 
     def __call__(self, **inputs: Any) -> Any:
         return self.flow(**inputs)
@@ -337,13 +377,17 @@ def _refuse_body(function: Callable[..., Any]) -> None:
     if isinstance(function, Flow | task.Task):
         raise errors.GraphError(f"@flow needs a plain function; {function!r} is not one.")
     if not inspect.isfunction(function):
-        raise errors.GraphError(f"@flow needs a function, not {function!r}. Is a name missing: `@flow(name=...)`?")
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise errors.GraphError(f"flow '{function.__name__}': its body only finds the tasks, so it is a plain `def`; tasks may be `async def`.")
-
-
-def _dashed(name: str) -> str:
-    return name.strip("_").replace("_", "-")
+        raise errors.GraphError(
+            f"@flow needs a function, not {function!r}. Is a name missing: `@flow(name=...)`?"
+        )
+    if (
+        inspect.iscoroutinefunction(function)
+        or inspect.isgeneratorfunction(function)
+        or inspect.isasyncgenfunction(function)
+    ):
+        raise errors.GraphError(
+            f"flow '{function.__name__}': its body only finds the tasks, so it is a plain `def`; tasks may be `async def`."
+        )
 
 
 def _renamed(given: graph.Graph, name: str) -> graph.Graph:
@@ -356,7 +400,9 @@ def _options(given: Mapping[str, Any], name: str, *, before: Options | None = No
     chosen: dict[str, Any] = {"name": name}
     for option, value in given.items():
         if option not in _NORMAL:
-            raise errors.GraphError(f"flow '{name}' has no option '{option}'.{task_options.suggestion(option, _NORMAL)}")
+            raise errors.GraphError(
+                f"flow '{name}' has no option '{option}'.{task_options.suggestion(option, _NORMAL)}"
+            )
         try:
             chosen[option] = _NORMAL[option](option, value)
         except (TypeError, ValueError) as error:
@@ -372,10 +418,14 @@ def _as_is(option: str, value: Any) -> Any:
 def _schedules(option: str, value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
-    given: tuple[Any, ...] = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    given: tuple[Any, ...] = (
+        tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    )
     for item in given:
         if not hasattr(item, "clocks"):
-            raise TypeError(f"schedule is {item!r}; give `cron(...)`, `every(...)`, `rrule(...)`, `dates(...)`, or a list of them.")
+            raise TypeError(
+                f"schedule is {item!r}; give `cron(...)`, `every(...)`, `rrule(...)`, `dates(...)`, or a list of them."
+            )
     return given
 
 
@@ -396,7 +446,9 @@ def _delay(option: str, value: Any) -> timedelta:
 
 def _on_lost(option: str, value: Any) -> str:
     if value not in ("crash", "reschedule"):
-        raise ValueError(f"on_lost is {value!r}; give 'crash' (at most once) or 'reschedule' (at least once).")
+        raise ValueError(
+            f"on_lost is {value!r}; give 'crash' (at most once) or 'reschedule' (at least once)."
+        )
     return value
 
 

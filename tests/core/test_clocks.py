@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from headrace import errors
 from headrace.core import clocks, zones
 
-CASES = int(os.environ.get("HEADRACE_CLOCK_CASES", "60"))
+CASES = int(os.environ.get("HEADRACE_CLOCK_CASES", "50"))
 thorough = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
 ZONES = sorted(name for name in zoneinfo.available_timezones() if name not in ("Factory", "localtime"))

@@ -25,7 +25,8 @@ const client = new QueryClient({
     queries: {
       staleTime: 10_000,
       // What the server has decided does not change by asking again; what did not reach it may.
-      retry: (failures, error) => error instanceof Problem && (error.status === 0 || error.status >= 502) && failures < 2,
+      retry: (failures, error) =>
+        error instanceof Problem && (error.status === 0 || error.status >= 502) && failures < 2,
       retryDelay: (attempt) => 400 * 2 ** attempt,
     },
   },

@@ -240,9 +240,10 @@ class RRuleClock(_Clock, frozen=True, tag="rrule"):
     rule: str
 
     def _check(self) -> None:
-        recurrence.parse(self.rule)
+        parts = recurrence.parse(self.rule)
         zone = zones.zone(self.timezone)
-        if next(self._forward(self._anchor(zone) - timedelta(seconds=1), zone), None) is None:
+        first = self._forward(self._anchor(zone) - timedelta(seconds=1), zone)
+        if not recurrence.has_days(parts) or next(first, None) is None:
             raise _invalid("rule", f"{self.rule!r} never fires")
 
     def _forward(self, after: datetime, zone: ZoneInfo) -> Iterator[zones.Tick]:

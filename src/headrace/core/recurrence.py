@@ -16,8 +16,6 @@ from headrace.core import zones
 
 #: A rule is taken to have ended when it does not fire for so long: a leap day on a given weekday is 40 years away.
 PATIENCE = timedelta(days=50 * 366)
-#: The same for rules that are walked day by day, which takes long: a leap day is at most eight years away.
-PATIENCE_BY_DAY = timedelta(days=9 * 366)
 
 _LONGEST_RULE = 1_000
 _MOST = 10_000
@@ -68,6 +66,21 @@ def parse(text: str) -> dict[str, str]:
     return parts
 
 
+def has_days(parts: dict[str, str]) -> bool:
+    """Whether any day passes the rule's filters on days.
+
+    dateutil walks a rule that never fires to the year 9999: day by day for ten seconds, but year by year for one.
+    """
+    if parts["FREQ"] in ("YEARLY", "MONTHLY", "WEEKLY"):
+        return True
+    filters = {key: value for key, value in parts.items() if key == "BYMONTH" or key in _DAY_KEYS}
+    if "BYDAY" in filters:  # below weeks "the second Monday" is any Monday
+        filters["BYDAY"] = ",".join(day[-2:] for day in filters["BYDAY"].split(","))
+    if not set(filters) - {"BYMONTH"}:
+        return True
+    return next(iter(_rule({"FREQ": "YEARLY", **filters}, datetime(2001, 1, 1))), None) is not None  # noqa: DTZ001 - local
+
+
 def in_local_time(parts: dict[str, str], zone: ZoneInfo) -> dict[str, str]:
     """The rule with an UNTIL that is given in UTC turned into a local time."""
     until = parts.get("UNTIL", "")
@@ -84,7 +97,7 @@ def forward(parts: dict[str, str], start: datetime, after: datetime) -> Iterator
         return
     while True:
         found = None
-        for found in _between(parts, start, after, after + _patience(parts)):
+        for found in _between(parts, start, after, after + PATIENCE):
             yield found
         if found is None:
             return
@@ -98,7 +111,7 @@ def backward(parts: dict[str, str], start: datetime, until: datetime) -> Iterato
         return
     span = _PERIODS[parts["FREQ"]] * int(parts.get("INTERVAL", "1"))
     high = latest = until
-    while high >= start and latest - high <= _patience(parts):
+    while high >= start and latest - high <= PATIENCE:
         low = high - min(span, high - start + timedelta(seconds=1))
         found = list(_between(parts, start, low, high))
         yield from reversed(found)
@@ -106,10 +119,6 @@ def backward(parts: dict[str, str], start: datetime, until: datetime) -> Iterato
             latest = found[0]
         # a growing window finds rare moments in few steps, and lists no more than twice what is asked for
         high, span = low, span * 2
-
-
-def _patience(parts: dict[str, str]) -> timedelta:
-    return PATIENCE if parts["FREQ"] in ("YEARLY", "MONTHLY", "WEEKLY") else PATIENCE_BY_DAY
 
 
 def _counted(parts: dict[str, str], start: datetime) -> Iterator[datetime]:

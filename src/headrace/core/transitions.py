@@ -8,6 +8,7 @@ is rescued or crashes). The state to store is always the one in `Accept`.
 `python -m headrace.core.transitions` prints the reference.
 """
 
+import itertools
 import sys
 from datetime import datetime
 
@@ -100,9 +101,9 @@ def a_launch_goes_forward(t: Transition) -> Verdict | None:
     """Messages may arrive late; the shown step never goes back."""
     if t.current is None or t.actor is not Actor.AGENT:
         return None
-    steps = core_states.NAMES[SUBMITTED]
-    if steps.index(t.proposed.name) < steps.index(t.current.name):
-        return Reject("backwards", f"the launch has got to {t.current.name} already")
+    name = t.current.name
+    if t.proposed.name in itertools.takewhile(lambda step: step != name, core_states.NAMES[SUBMITTED]):
+        return Reject("backwards", f"the launch has got to {name} already")
     return None
 
 

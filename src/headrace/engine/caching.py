@@ -127,9 +127,7 @@ def _parts(value: Any) -> list[bytes]:
     if isinstance(value, types.CodeType):
         return _code(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [
-            token((field.name, getattr(value, field.name))) for field in dataclasses.fields(value)
-        ]
+        return [token((field.name, getattr(value, field.name))) for field in dataclasses.fields(value)]
     return [cloudpickle.dumps(value)]
 
 

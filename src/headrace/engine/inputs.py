@@ -105,7 +105,11 @@ def _item(whole: Any, slug: str, index: int) -> Any:
 
 
 def _is_list(given: Any) -> bool:
-    return hasattr(given, "__len__") and hasattr(given, "__iter__") and not isinstance(given, str | bytes | Mapping)
+    return (
+        hasattr(given, "__len__")
+        and hasattr(given, "__iter__")
+        and not isinstance(given, str | bytes | Mapping)
+    )
 
 
 def _items(name: str, given: Any) -> Sequence[Any]:

@@ -41,9 +41,7 @@ class Walk:
     timeout: float | None = None
     work: task_runner.Work | None = None
     #: Of a mapped node, once its children are there: what each child takes from where, and what all take.
-    sources: "list[tuple[str, Walk | Sequence[Any]]]" = dataclasses.field(
-        default_factory=list[Any]
-    )
+    sources: "list[tuple[str, Walk | Sequence[Any]]]" = dataclasses.field(default_factory=list[Any])
     common: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
     #: How many children are unfinished, and what they have come to.
     left: int = 0

@@ -8,8 +8,11 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
+#: For so long the last processes of a run are killed and waited for.
+KILL_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -48,23 +51,26 @@ def descendants(pid: int) -> list[int]:
 
 
 def kill_below(pid: int) -> None:
-    """Kills every process below this one, those that are made meanwhile too, and reaps what becomes its child."""
-    for _ in range(50):
-        alive = descendants(pid)
-        for below in alive:
+    """Kills every process below this one, those that are made meanwhile too, and reaps what becomes its child.
+
+    Gives up after some seconds on one that hangs in the kernel.
+    """
+    until = time.monotonic() + KILL_SECONDS
+    while time.monotonic() < until:
+        for below in descendants(pid):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(below, signal.SIGKILL)
-        if not _reap(wait=bool(alive)):
+        if not _reap():
             return
+        time.sleep(0.005)
 
 
-def _reap(*, wait: bool) -> bool:
+def _reap() -> bool:
     """Takes the exit statuses that are there; whether children are left."""
     while True:
         try:
-            pid, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
+            pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return False
         if pid == 0:
             return True
-        wait = False

@@ -140,6 +140,8 @@ class Supervisor:
         self._heartbeat.stop()
         for key in list(self._selector.get_map().values()):
             key.data()
+        if sys.platform != "linux":
+            _kill_group(self._pid)
         processes.kill_below(os.getpid())
 
     def _decide(self, now: float) -> None:
@@ -149,7 +151,7 @@ class Supervisor:
             self._end(reason)
         if watch.kill_at is not None and now >= watch.kill_at:
             watch.kill_at = None
-            processes_group_kill(self._pid)
+            _kill_group(self._pid)
 
     def _end(self, reason: str) -> None:
         """Asks the run process to end; `_decide` kills it when it does not."""
@@ -214,7 +216,8 @@ class Supervisor:
         watch = self._watch
         if watch.reported:
             return
-        if beat.refused:
+        # a report that has just been accepted also ends the run's token
+        if beat.refused and not watch.reporting:
             self._end(f"the server has refused this attempt: {beat.refused}")
         if beat.answer is None:
             return
@@ -254,8 +257,8 @@ class Supervisor:
         return True
 
 
-def processes_group_kill(pid: int) -> None:
-    """Kills the run process with its group; what has left the group is killed when it has been reaped."""
+def _kill_group(pid: int) -> None:
+    """Kills the run process with its group; what has left the group is killed when the run process has ended."""
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)

@@ -106,7 +106,15 @@ class Answer:
     def __reduce__(self) -> tuple[Any, ...]:
         """Exceptions cross processes with their traceback as text; one that cannot cross is told in words."""
         if not isinstance(self.value, BaseException) or self.kind not in ("failed", "retry"):
-            return Answer, (self.kind, self.value, self.message, self.result, self.trace, self.retryable, self.after)
+            return Answer, (
+                self.kind,
+                self.value,
+                self.message,
+                self.result,
+                self.trace,
+                self.retryable,
+                self.after,
+            )
         try:
             pickled = cloudpickle.dumps(self.value)
         except Exception:  # noqa: BLE001 - pickling users' exceptions may raise anything
@@ -115,7 +123,12 @@ class Answer:
 
 
 def _revive(
-    kind: str, pickled: bytes, message: str, trace: str, retryable: bool, after: timedelta | None  # noqa: FBT001 - a pickle's arguments
+    kind: str,
+    pickled: bytes,
+    message: str,
+    trace: str,
+    retryable: bool,
+    after: timedelta | None,  # noqa: FBT001 - a pickle's arguments
 ) -> Answer:
     try:
         value = pickle.loads(pickled)  # noqa: S301 - from our own worker
@@ -231,7 +244,9 @@ def _complete(coroutine: Coroutine[Any, Any, Any]) -> Any:
         task = loop.create_task(coroutine)
 
         def cancel() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has just been closed: there is nothing left to cancel
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the loop has just been closed: there is nothing left to cancel
                 loop.call_soon_threadsafe(task.cancel)
 
         async def wait() -> Any:
@@ -264,7 +279,9 @@ def _from_signal(signal: errors.Signal) -> Answer:
         case errors.Skip():
             return Answer("skip", None, signal.message)
         case errors.Retry():
-            error = errors.TaskFailed(signal.message or "the task asked to be tried again, and has no retries left")
+            error = errors.TaskFailed(
+                signal.message or "the task asked to be tried again, and has no retries left"
+            )
             return Answer("retry", error, signal.message, retryable=True, after=signal.after)
         case errors.Pause():
             return Answer("pause", None, signal.message)

@@ -21,7 +21,12 @@ def verdict(walk: Walk, index: int = -1) -> Verdict:
     if walk.options.trigger is triggers.all_successful:
         for upstream in walk.upstreams:
             state = _one(upstream, index).state
-            if state.type is not _SUCCESS or state.name == "Skipped" or upstream.case or upstream.walk.skipped:
+            if (
+                state.type is not _SUCCESS
+                or state.name == "Skipped"
+                or upstream.case
+                or upstream.walk.skipped
+            ):
                 break
         else:
             return _RUN

@@ -201,12 +201,18 @@ class Walker:
         if decision is triggers.Decision.SKIP:
             self._finish(walk, index, T.SUCCESS, "Skipped", why)
         else:
-            self._finish(walk, index, T.FAILED, "TriggerFailed", why, errors.TaskFailed(f"task '{walk.slug}': {why}"))
+            self._finish(
+                walk, index, T.FAILED, "TriggerFailed", why, errors.TaskFailed(f"task '{walk.slug}': {why}")
+            )
 
     def _adopt(self, walk: plan.Walk, index: int) -> bool:
         """Takes over what an earlier attempt recorded, if it succeeded and its value can still be read."""
         known = self._terms.known.get((walk.slug, index))
-        if known is None or not known.state.is_success or (known.result is None and not known.state.is_skipped):
+        if (
+            known is None
+            or not known.state.is_success
+            or (known.result is None and not known.state.is_skipped)
+        ):
             return False
         value = None
         if known.result is not None:
@@ -250,7 +256,10 @@ class Walker:
             sizes = ", ".join(f"{name} has {size}" for name, size in lengths.items())
             with context.entered(self._context(walk, -1, 1)):
                 logger.warning(
-                    "task '%s' is mapped over inputs of different lengths (%s): it runs %d times", walk.slug, sizes, count
+                    "task '%s' is mapped over inputs of different lengths (%s): it runs %d times",
+                    walk.slug,
+                    sizes,
+                    count,
                 )
         walk.state.children = [outcome.TaskState() for _ in range(count)]
         walk.left = count
@@ -296,7 +305,9 @@ class Walker:
             why = f"{walk.failed} of {count} mapped runs failed"
             self._finish(walk, -1, T.FAILED, "Failed", why)
         elif walk.cancelled:
-            self._finish(walk, -1, T.CANCELLED, "Cancelled", f"{walk.cancelled} of {count} mapped runs were cancelled")
+            self._finish(
+                walk, -1, T.CANCELLED, "Cancelled", f"{walk.cancelled} of {count} mapped runs were cancelled"
+            )
         elif count and walk.skipped == count:
             self._finish(walk, -1, T.SUCCESS, "Skipped", f"all {count} mapped runs were skipped")
         else:
@@ -353,7 +364,14 @@ class Walker:
         return self._trials.setdefault((walk, index), _Trial())
 
     def _fail(
-        self, walk: plan.Walk, index: int, answer: task_runner.Answer, *, attempt: int, name: str = "Failed", ticket: int = 0
+        self,
+        walk: plan.Walk,
+        index: int,
+        answer: task_runner.Answer,
+        *,
+        attempt: int,
+        name: str = "Failed",
+        ticket: int = 0,
     ) -> None:
         """Tries again or fails. `ticket` is that of a call that still runs somewhere and must end before another try."""
         if self.stopped and isinstance(answer.value, errors.RunCancelled):
@@ -487,14 +505,22 @@ class Walker:
             self._push(walk, -1)
 
     def _enter(
-        self, walk: plan.Walk, index: int, state: states.State, *, attempt: int = 1, result: runs.ResultRef | None = None
+        self,
+        walk: plan.Walk,
+        index: int,
+        state: states.State,
+        *,
+        attempt: int = 1,
+        result: runs.ResultRef | None = None,
     ) -> None:
         record = walk.state if index < 0 else (walk.state.children or _NO_STATES)[index]
         if walk.options.on_state:
             with context.entered(self._context(walk, index, attempt)):
                 state = hooks.call(walk.options.on_state, walk.node.task, record.state, state)
             if state.is_failure and not isinstance(record.value, BaseException):
-                record.value = errors.TaskFailed(f"task '{_called(walk, index)}': {state.message or state.name}")
+                record.value = errors.TaskFailed(
+                    f"task '{_called(walk, index)}': {state.message or state.name}"
+                )
         record.state = state
         self._terms.reporter.task(walk.slug, index, state, attempt=attempt, result=result)
 

@@ -34,9 +34,7 @@ class LocalExecutor:
         except executors.Interrupted:
             return [executors.Ending(call.ticket, executors.Kind.CANCELLED)]
         except Exception as error:  # noqa: BLE001 - the function ought not to raise; what it raised is told
-            return [
-                executors.Ending(call.ticket, executors.Kind.LOST, message=tracebacks.sentence(error))
-            ]
+            return [executors.Ending(call.ticket, executors.Kind.LOST, message=tracebacks.sentence(error))]
         finally:
             self._next = self._interruption = None
 

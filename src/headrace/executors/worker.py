@@ -37,9 +37,10 @@ class _Forwarding(logging.Handler):
 
 
 def _portable(record: logging.LogRecord) -> bytes:
-    values = dict(record.__dict__, msg=record.getMessage(), args=None, exc_info=None)
+    text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
-        values["exc_text"] = tracebacks.strip(record.exc_info[1])
+        text = f"{text}\n{tracebacks.strip(record.exc_info[1])}"
+    values = dict(record.__dict__, msg=text, args=None, exc_info=None, exc_text=None)
     try:
         return cloudpickle.dumps(values)
     except Exception:  # noqa: BLE001 - `extra=` may hold anything; the record matters more than its extras

@@ -182,11 +182,11 @@ def _edge(each: edge.Edge, described: graph.Graph) -> flows.EdgeSpec:
         key=each.key,
         mapped=each.mapped,
         flattened=each.flattened,
-        case=_case(described.nodes[each.upstream]) if each.case else None,
+        case=branch(described.nodes[each.upstream]) if each.case else None,
     )
 
 
-def _case(compare: graph.Node) -> str:
+def branch(compare: graph.Node) -> str:
     """The value a branch waits for, where it is a word of the schematic: other values are part of the code and stay there."""
     match compare.arguments.get("expected"):
         case edge.Constant(enum.Enum() as value):

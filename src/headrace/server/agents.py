@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from headrace import errors, wire
 from headrace.core import labels
 from headrace.core.states import StateType
-from headrace.server import dispatch, heartbeats, moves, queues, tables
+from headrace.server import dispatch, heartbeats, moves, notices, queues, tables
 from headrace.server.leasing import Leasing
 from headrace.server.queues import Offer
 from headrace.server.service import handles
@@ -112,7 +112,7 @@ def register_agent(call: Call[Any], request: agents.RegisterAgent) -> agents.Age
         call.connection.execute(_update, values | {"agent": agent_id})
     row = call.connection.execute(_find, {"id": agent_id}).one()
     know(call, row)
-    call.after_commit(partial(call.service.notify, "agents"))
+    call.after_commit(partial(call.service.part(notices.Notices).changed, "agents"))
     return _agent(call, row)
 
 
@@ -180,7 +180,7 @@ def delete_agent(call: Call[Any], request: agents.AgentRef) -> wire.Empty:
     if call.connection.execute(sa.delete(_agents).where(_agents.c.id == request.agent_id)).rowcount != 1:
         raise errors.NotFound(f"there is no agent {request.agent_id}")
     call.after_commit(lambda: call.service.part(dispatch.Dispatch).offers.pop(request.agent_id, None))
-    call.after_commit(partial(call.service.notify, "agents"))
+    call.after_commit(partial(call.service.part(notices.Notices).changed, "agents"))
     return wire.Empty()
 
 

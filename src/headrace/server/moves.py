@@ -16,7 +16,7 @@ from headrace import errors
 from headrace.core import leases, states, transitions
 from headrace.core.moves import Actor, Effect
 from headrace.core.states import State, StateType
-from headrace.server import dispatch, heartbeats, queues, tables
+from headrace.server import dispatch, heartbeats, notices, queues, tables
 from headrace.server.leasing import Leasing
 from headrace.web.handlers import Call
 from headrace.wire import runs
@@ -244,8 +244,9 @@ def _offer(call: Call[Any], run_id: UUID, queue: queues.Queue, after: State) -> 
 
 
 def _notify(call: Call[Any], row: Any) -> None:
-    call.after_commit(partial(call.service.notify, f"flow_run:{row.id}"))
-    call.after_commit(partial(call.service.notify, "flow_runs"))
+    changed = call.service.part(notices.Notices).changed
+    call.after_commit(partial(changed, f"flow_run:{row.id}"))
+    call.after_commit(partial(changed, "flow_runs"))
 
 
 def _known(row: sa.Row[Any]) -> dict[str, Any]:

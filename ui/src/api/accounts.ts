@@ -88,7 +88,9 @@ export function useUpdateUser() {
 export function useDeleteUser() {
   return useChange(
     (userId: string) =>
-      send<DeleteUserData, DeleteUserResponse>('DELETE', '/api/users/{user_id}', { path: { user_id: userId } }),
+      send<DeleteUserData, DeleteUserResponse>('DELETE', '/api/users/{user_id}', {
+        path: { user_id: userId },
+      }),
     'users',
   )
 }

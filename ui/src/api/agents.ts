@@ -1,11 +1,6 @@
 import { infiniteQueryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { get, send } from '@/api/client'
-import type {
-  DeleteAgentData,
-  DeleteAgentResponse,
-  ListAgentsData,
-  PageAgent,
-} from '@/api/generated'
+import type { DeleteAgentData, DeleteAgentResponse, ListAgentsData, PageAgent } from '@/api/generated'
 
 export function agentsQuery(filter: Pick<NonNullable<ListAgentsData['query']>, 'health' | 'label'>) {
   return infiniteQueryOptions({
@@ -21,7 +16,9 @@ export function useDeleteAgent() {
   const client = useQueryClient()
   return useMutation({
     mutationFn: (agentId: string) =>
-      send<DeleteAgentData, DeleteAgentResponse>('DELETE', '/api/agents/{agent_id}', { path: { agent_id: agentId } }),
+      send<DeleteAgentData, DeleteAgentResponse>('DELETE', '/api/agents/{agent_id}', {
+        path: { agent_id: agentId },
+      }),
     onSuccess: () => client.invalidateQueries({ queryKey: ['agents'] }),
   })
 }

@@ -83,7 +83,8 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
     throw new Problem({
       status: 0,
       title: 'The server does not answer',
-      detail: 'The server does not answer. It may be restarting; this page goes on by itself once it is back.',
+      detail:
+        'The server does not answer. It may be restarting; this page goes on by itself once it is back.',
     })
   }
 }

@@ -48,7 +48,11 @@ export function versionQuery(versionId: string) {
   return queryOptions({
     queryKey: ['version', versionId],
     queryFn: ({ signal }) =>
-      get<ReadVersionData, FlowStructure>('/api/versions/{version_id}', { path: { version_id: versionId } }, signal),
+      get<ReadVersionData, FlowStructure>(
+        '/api/versions/{version_id}',
+        { path: { version_id: versionId } },
+        signal,
+      ),
     staleTime: Infinity,
   })
 }

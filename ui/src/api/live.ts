@@ -97,7 +97,8 @@ class Live {
     this.failures += 1
     this.become('reconnecting')
     this.poll ??= setInterval(() => this.refresh(), POLL_MS)
-    const pause = Math.min(LONGEST_PAUSE_MS, 500 * 2 ** Math.min(this.failures, 8)) * (0.5 + Math.random() / 2)
+    const pause =
+      Math.min(LONGEST_PAUSE_MS, 500 * 2 ** Math.min(this.failures, 8)) * (0.5 + Math.random() / 2)
     this.retry = setTimeout(() => this.connect(), pause)
   }
 

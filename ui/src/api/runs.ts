@@ -1,4 +1,10 @@
-import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
+import {
+  infiniteQueryOptions,
+  keepPreviousData,
+  queryOptions,
+  useMutation,
+  useQueryClient,
+} from '@tanstack/react-query'
 import { get, send } from '@/api/client'
 import type {
   CancelFlowRunData,
@@ -26,7 +32,11 @@ export function flowRunsQuery(filter: Omit<Filter, 'after'>) {
   return infiniteQueryOptions({
     queryKey: ['flow_runs', 'list', filter],
     queryFn: ({ signal, pageParam }) =>
-      get<ListFlowRunsData, PageFlowRun>('/api/flow_runs', { query: { ...filter, after: pageParam } }, signal),
+      get<ListFlowRunsData, PageFlowRun>(
+        '/api/flow_runs',
+        { query: { ...filter, after: pageParam } },
+        signal,
+      ),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
   })
@@ -37,7 +47,11 @@ export function flowRunQuery(flowRunId: string) {
   return queryOptions({
     queryKey: ['flow_run', flowRunId, 'run'],
     queryFn: ({ signal }) =>
-      get<ReadFlowRunData, FlowRun>('/api/flow_runs/{flow_run_id}', { path: { flow_run_id: flowRunId } }, signal),
+      get<ReadFlowRunData, FlowRun>(
+        '/api/flow_runs/{flow_run_id}',
+        { path: { flow_run_id: flowRunId } },
+        signal,
+      ),
   })
 }
 

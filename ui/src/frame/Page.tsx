@@ -21,7 +21,12 @@ export function Page({ title, heading, above, actions, full = false, children }:
     document.title = `${title} · Headrace`
   }, [title])
   return (
-    <div className={classes('mx-auto flex w-full max-w-[100rem] flex-col px-4 py-5 md:px-6', full && 'h-full min-h-0')}>
+    <div
+      className={classes(
+        'mx-auto flex w-full max-w-[100rem] flex-col px-4 py-5 md:px-6',
+        full && 'h-full min-h-0',
+      )}
+    >
       <div className="mb-4 flex flex-wrap items-center gap-x-4 gap-y-2">
         <div className="min-w-0 flex-1">
           {above && (

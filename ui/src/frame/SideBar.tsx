@@ -35,7 +35,12 @@ export function SideBar({ running, onSearch }: BarProps) {
       </button>
       <nav aria-label="Pages" className="flex flex-1 flex-col gap-0.5">
         {PLACES.map(({ to, label, icon: Icon }) => (
-          <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }} className={PLACE}>
+          <Link
+            key={to}
+            to={to}
+            activeOptions={{ exact: to === '/', includeSearch: false }}
+            className={PLACE}
+          >
             <Icon aria-hidden size={16} />
             {label}
           </Link>

@@ -63,7 +63,14 @@ export function useCommands(text: string): { commands: Command[]; busy: boolean 
   commands.push(
     ...foundFlows.map((flow): Command => {
       const detail = `in ${flow.project}`
-      return { key: flow.id, label: flow.name, detail, kind: 'Flow', icon: Waypoints, act: () => openFlow(flow, {}) }
+      return {
+        key: flow.id,
+        label: flow.name,
+        detail,
+        kind: 'Flow',
+        icon: Waypoints,
+        act: () => openFlow(flow, {}),
+      }
     }),
     ...foundRuns.map((run) => runCommand(run, openRun)),
   )
@@ -82,7 +89,13 @@ export function useCommands(text: string): { commands: Command[]; busy: boolean 
 const THEMES: readonly Command[] = [
   { key: 'light', label: 'Light theme', kind: 'Action', icon: Sun, act: () => setTheme('light') },
   { key: 'dark', label: 'Dark theme', kind: 'Action', icon: Moon, act: () => setTheme('dark') },
-  { key: 'system', label: 'Theme of the system', kind: 'Action', icon: Monitor, act: () => setTheme('system') },
+  {
+    key: 'system',
+    label: 'Theme of the system',
+    kind: 'Action',
+    icon: Monitor,
+    act: () => setTheme('system'),
+  },
 ]
 
 function matches(label: string, wanted: string): boolean {

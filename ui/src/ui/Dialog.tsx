@@ -16,7 +16,15 @@ interface DialogProps {
   wide?: boolean
 }
 
-export function Dialog({ open, onOpenChange, title, description, children, footer, wide = false }: DialogProps) {
+export function Dialog({
+  open,
+  onOpenChange,
+  title,
+  description,
+  children,
+  footer,
+  wide = false,
+}: DialogProps) {
   return (
     <Base.Root open={open} onOpenChange={onOpenChange}>
       <Base.Portal>
@@ -36,7 +44,9 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
             <Base.Close render={<IconButton label="Close" icon={X} />} />
           </div>
           {children && <div className="min-h-0 flex-1 overflow-y-auto p-4">{children}</div>}
-          {footer && <div className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">{footer}</div>}
+          {footer && (
+            <div className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">{footer}</div>
+          )}
         </Base.Popup>
       </Base.Portal>
     </Base.Root>

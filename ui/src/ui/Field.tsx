@@ -78,7 +78,10 @@ export function Checkbox({ label, className, ...rest }: CheckboxProps) {
 export function FormError({ error }: { error: Error | null }) {
   if (!error) return null
   return (
-    <p role="alert" className="flex items-start gap-1.5 rounded-md border border-failed px-3 py-2 text-failed">
+    <p
+      role="alert"
+      className="flex items-start gap-1.5 rounded-md border border-failed px-3 py-2 text-failed"
+    >
       <CircleAlert aria-hidden size={16} className="mt-0.5 shrink-0" />
       <span className="min-w-0">{error.message}</span>
     </p>

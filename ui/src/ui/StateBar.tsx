@@ -10,13 +10,20 @@ interface StateBarProps {
 
 /** One bar of many states, with the same in words for who does not see it. */
 export function StateBar({ states, noun, total }: StateBarProps) {
-  const parts = STATE_TYPES.map((type) => ({ type, count: states[type] ?? 0 })).filter((part) => part.count > 0)
+  const parts = STATE_TYPES.map((type) => ({ type, count: states[type] ?? 0 })).filter(
+    (part) => part.count > 0,
+  )
   const counted = parts.reduce((sum, part) => sum + part.count, 0)
   const whole = Math.max(total ?? 0, counted, 1)
   const words = parts.map((part) => `${part.count} ${stateWords(part.type).toLowerCase()}`).join(', ')
   const label = words ? `${noun}: ${words}` : `no ${noun} yet`
   return (
-    <span role="img" aria-label={label} title={label} className="flex h-2 w-full overflow-hidden rounded-sm bg-raised">
+    <span
+      role="img"
+      aria-label={label}
+      title={label}
+      className="flex h-2 w-full overflow-hidden rounded-sm bg-raised"
+    >
       {parts.map((part) => (
         <span
           key={part.type}

@@ -47,9 +47,14 @@ export function StateBars({ buckets, states }: StateBarsProps) {
 
 function Bar({ bucket, total, highest }: { bucket: Bucket; total: number; highest: number }) {
   const parts = STATE_TYPES.filter((type) => (bucket.states[type] ?? 0) > 0)
-  const words = parts.map((type) => `${bucket.states[type] ?? 0} ${stateWords(type).toLowerCase()}`).join(', ')
+  const words = parts
+    .map((type) => `${bucket.states[type] ?? 0} ${stateWords(type).toLowerCase()}`)
+    .join(', ')
   return (
-    <div title={`${shortTime(bucket.starts_at)}: ${words || 'none'}`} className="flex h-full min-w-0 flex-1 items-end">
+    <div
+      title={`${shortTime(bucket.starts_at)}: ${words || 'none'}`}
+      className="flex h-full min-w-0 flex-1 items-end"
+    >
       <div
         className="flex w-full flex-col-reverse overflow-hidden rounded-t-[2px]"
         style={{ height: `${(total / highest) * 100}%` }}

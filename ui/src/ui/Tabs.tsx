@@ -21,7 +21,11 @@ interface TabsProps<V extends string> {
 
 export function Tabs<V extends string>({ tabs, value, onChange, label, children }: TabsProps<V>) {
   return (
-    <Base.Root value={value} onValueChange={(next) => onChange(next as V)} className="flex min-h-0 flex-1 flex-col">
+    <Base.Root
+      value={value}
+      onValueChange={(next) => onChange(next as V)}
+      className="flex min-h-0 flex-1 flex-col"
+    >
       <Base.List
         aria-label={label}
         activateOnFocus
@@ -35,7 +39,9 @@ export function Tabs<V extends string>({ tabs, value, onChange, label, children 
           >
             {Icon && <Icon aria-hidden size={15} />}
             {text}
-            {count !== undefined && <span className="tabular text-xs text-muted">{count.toLocaleString()}</span>}
+            {count !== undefined && (
+              <span className="tabular text-xs text-muted">{count.toLocaleString()}</span>
+            )}
           </Base.Tab>
         ))}
       </Base.List>

@@ -43,7 +43,12 @@ export const STATE_TYPES: readonly StateType[] = [
   'Crashed',
 ]
 
-const FINISHED: ReadonlySet<string> = new Set(['Success', 'Failed', 'Crashed', 'Cancelled'] satisfies StateType[])
+const FINISHED: ReadonlySet<string> = new Set([
+  'Success',
+  'Failed',
+  'Crashed',
+  'Cancelled',
+] satisfies StateType[])
 
 export function isFinished(type: string): boolean {
   return FINISHED.has(type)

@@ -38,7 +38,11 @@ export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${Math.max(seconds, 0).toFixed(2)} s`
   if (seconds < 60) return `${seconds.toFixed(1)} s`
   const whole = Math.round(seconds)
-  const [minutes, hours, days] = [Math.floor(whole / 60), Math.floor(whole / 3600), Math.floor(whole / 86_400)]
+  const [minutes, hours, days] = [
+    Math.floor(whole / 60),
+    Math.floor(whole / 3600),
+    Math.floor(whole / 86_400),
+  ]
   if (whole < 3_600) return `${minutes} min ${two(whole % 60)} s`
   if (whole < 86_400) return `${hours} h ${two(minutes % 60)} min`
   return `${days} d ${hours % 24} h`

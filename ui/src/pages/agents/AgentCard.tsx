@@ -16,7 +16,10 @@ interface AgentCardProps {
 
 export function AgentCard({ agent, onRemove }: AgentCardProps) {
   return (
-    <article aria-label={agent.name} className="flex h-full flex-col gap-3 rounded-md border border-line bg-surface p-4">
+    <article
+      aria-label={agent.name}
+      className="flex h-full flex-col gap-3 rounded-md border border-line bg-surface p-4"
+    >
       <div className="flex items-center gap-2">
         <h2 className="min-w-0 flex-1 truncate text-base" title={agent.name}>
           {agent.name}

@@ -40,13 +40,20 @@ export function AgentsPage() {
             <option value="late">Late</option>
             <option value="gone">Gone</option>
           </Select>
-          <SearchInput label="With the label" value={label ?? ''} onChange={(next) => setSearch({ label: next })} />
+          <SearchInput
+            label="With the label"
+            value={label ?? ''}
+            onChange={(next) => setSearch({ label: next })}
+          />
         </>
       }
     >
       <List {...listOf(query)} empty={<Empty filtered={Boolean(health ?? label)} />}>
         {(agents) => (
-          <ul aria-label="Agents" className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,21rem),1fr))] gap-4">
+          <ul
+            aria-label="Agents"
+            className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,21rem),1fr))] gap-4"
+          >
             {agents.map((agent) => (
               <li key={agent.id}>
                 <AgentCard agent={agent} onRemove={mayRemove ? () => setRemoving(agent) : undefined} />

@@ -18,7 +18,11 @@ export function AgentsSummary({ agents }: { agents: Record<string, number> }) {
         <ul className="flex flex-wrap gap-4">
           {shown.map((health) => (
             <li key={health}>
-              <Link to="/agents" search={{ health }} className="flex items-center gap-2 rounded-sm hover:underline">
+              <Link
+                to="/agents"
+                search={{ health }}
+                className="flex items-center gap-2 rounded-sm hover:underline"
+              >
                 <AgentHealth health={health} />
                 <span className="tabular">{(agents[health] ?? 0).toLocaleString()}</span>
               </Link>

@@ -16,7 +16,9 @@ export function ApproveButton({ run }: { run: FlowRun }) {
       className="self-start"
       aria-label={`Approve ${run.name}`}
       busy={resume.isPending}
-      onClick={() => resume.mutate(run.id, { onError: (error) => toastError('The run is still paused', error) })}
+      onClick={() =>
+        resume.mutate(run.id, { onError: (error) => toastError('The run is still paused', error) })
+      }
     >
       Approve
     </Button>

@@ -33,7 +33,11 @@ export function DashboardPage() {
       title="Dashboard"
       actions={
         <>
-          <ProjectSelect projects={projects} value={project} onChange={(next) => setSearch({ project: next })} />
+          <ProjectSelect
+            projects={projects}
+            value={project}
+            onChange={(next) => setSearch({ project: next })}
+          />
           <Select
             aria-label="Period"
             className="max-w-44"

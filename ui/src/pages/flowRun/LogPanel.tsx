@@ -60,7 +60,6 @@ export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
 
   return (
     <LogView
-      key={key}
       filter={filter}
       onFilter={(change) => setSearch(addressOf(change))}
       levels={levels}
@@ -71,6 +70,7 @@ export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
       follow={finished || byLevel ? undefined : follow}
       onFollow={setFollow}
       lines={lines}
+      linesKey={key}
       error={count.error}
       retry={() => void count.refetch()}
       marked={search.line === undefined ? undefined : Number(search.line)}

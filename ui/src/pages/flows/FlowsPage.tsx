@@ -86,8 +86,16 @@ export function FlowsPage() {
       title="Flows"
       actions={
         <>
-          <ProjectSelect projects={projects} value={project} onChange={(next) => setSearch({ project: next })} />
-          <SearchInput label="Search flows" value={text ?? ''} onChange={(next) => setSearch({ search: next })} />
+          <ProjectSelect
+            projects={projects}
+            value={project}
+            onChange={(next) => setSearch({ project: next })}
+          />
+          <SearchInput
+            label="Search flows"
+            value={text ?? ''}
+            onChange={(next) => setSearch({ search: next })}
+          />
         </>
       }
     >
@@ -115,7 +123,8 @@ function Empty({ filtered }: { filtered: boolean }) {
   }
   return (
     <EmptyState icon={Waypoints} title="No flows yet" command="headrace register my_flow.py --project demo">
-      A flow appears here as soon as it is registered. Only its structure comes to this server, never its code.
+      A flow appears here as soon as it is registered. Only its structure comes to this server, never its
+      code.
     </EmptyState>
   )
 }

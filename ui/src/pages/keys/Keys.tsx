@@ -26,7 +26,11 @@ export function Keys({ serviceAccount }: KeysProps) {
   const [revoking, setRevoking] = useState<Key | null>(null)
   const columns: readonly Column<Key>[] = [
     { title: 'Name', cell: (key) => <span className="font-medium">{key.name}</span>, className: 'w-full' },
-    { title: 'Begins with', cell: (key) => <code className="font-mono text-sm">{key.hint}…</code>, from: 'sm' },
+    {
+      title: 'Begins with',
+      cell: (key) => <code className="font-mono text-sm">{key.hint}…</code>,
+      from: 'sm',
+    },
     { title: 'Made', cell: (key) => <Time at={key.created_at} />, from: 'lg' },
     { title: 'Last used', cell: (key) => <Time at={key.last_used_at} missing="never" /> },
     { title: 'Expires', cell: (key) => <Expiry of={key} />, from: 'sm' },

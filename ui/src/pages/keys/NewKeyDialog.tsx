@@ -84,8 +84,17 @@ export function NewKeyDialog({ open, onOpenChange, serviceAccount }: NewKeyDialo
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="Name" hint="What it is for, to know it again: laptop, nightly build." error={errors.name}>
-          <TextInput required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />
+        <Field
+          label="Name"
+          hint="What it is for, to know it again: laptop, nightly build."
+          error={errors.name}
+        >
+          <TextInput
+            required
+            maxLength={100}
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </Field>
         <Field label="Expires after" error={errors.expires_in_seconds}>
           <Select value={lifetime} onChange={(event) => setLifetime(Number(event.target.value))}>

@@ -44,8 +44,8 @@ export function StartPage() {
     <Door title="This link did not sign you in">
       <FormError error={signIn.error} />
       <p className="text-muted">
-        A link works once and for a short while. Start <code className="font-mono">headrace up</code> again for a new
-        one, ask an administrator, or sign in with your password.
+        A link works once and for a short while. Start <code className="font-mono">headrace up</code> again
+        for a new one, ask an administrator, or sign in with your password.
       </p>
       <Link to="/sign-in" search={next === undefined ? {} : { next }} className={buttonClass('primary')}>
         Sign in with a password

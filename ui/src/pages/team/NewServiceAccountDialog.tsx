@@ -58,7 +58,12 @@ export function NewServiceAccountDialog({ open, onOpenChange, onMade }: NewServi
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
         <Field label="Name" hint="What acts by it: agent-berlin, nightly-ci." error={errors.name}>
-          <TextInput required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />
+          <TextInput
+            required
+            maxLength={100}
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </Field>
         <RoleSelect roles={SERVICE_ROLES} value={role} onChange={setRole} error={errors.role} />
         <FormError error={create.error} />

@@ -69,7 +69,12 @@ export function NewUserDialog({ open, onOpenChange }: NewUserDialogProps) {
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
         <Field label="Name" error={errors.name}>
-          <TextInput required autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+          <TextInput
+            required
+            autoComplete="off"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </Field>
         <Field label="Email" hint="They sign in with it." error={errors.email}>
           <TextInput

@@ -1,5 +1,13 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { EllipsisVertical, UserRoundCheck, UserRoundPlus, UserRoundX, UsersRound, Trash2, Pencil } from 'lucide-react'
+import {
+  EllipsisVertical,
+  UserRoundCheck,
+  UserRoundPlus,
+  UserRoundX,
+  UsersRound,
+  Trash2,
+  Pencil,
+} from 'lucide-react'
 import { useState } from 'react'
 import { useDeleteUser, usersQuery, useUpdateUser } from '@/api/accounts'
 import type { User } from '@/api/generated'
@@ -49,7 +57,9 @@ export function People() {
   const actions: Column<User> = {
     title: 'Actions',
     quiet: true,
-    cell: (user) => <Actions user={user} isMe={user.id === me.id} onAsk={(what) => setAsking({ what, user })} />,
+    cell: (user) => (
+      <Actions user={user} isMe={user.id === me.id} onAsk={(what) => setAsking({ what, user })} />
+    ),
   }
   return (
     <Section

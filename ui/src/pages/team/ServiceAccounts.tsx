@@ -26,7 +26,11 @@ export function ServiceAccounts() {
   const [removing, setRemoving] = useState<ServiceAccount | null>(null)
   const shown = list.rows?.find((account) => account.id === search.account)
   const columns: readonly Column<ServiceAccount>[] = [
-    { title: 'Name', cell: (account) => <span className="font-medium">{account.name}</span>, className: 'w-full' },
+    {
+      title: 'Name',
+      cell: (account) => <span className="font-medium">{account.name}</span>,
+      className: 'w-full',
+    },
     { title: 'Role', cell: (account) => stateWords(account.role) },
     { title: 'Made by', cell: (account) => account.created_by, from: 'lg' },
     { title: 'Made', cell: (account) => <Time at={account.created_at} />, from: 'md' },
@@ -68,7 +72,12 @@ export function ServiceAccounts() {
         }
       >
         {(accounts) => (
-          <Table label="Service accounts" columns={columns} rows={accounts} rowKey={(account) => account.id} />
+          <Table
+            label="Service accounts"
+            columns={columns}
+            rows={accounts}
+            rowKey={(account) => account.id}
+          />
         )}
       </List>
       <NewServiceAccountDialog
@@ -92,8 +101,8 @@ export function ServiceAccounts() {
         onConfirm={() => remove.mutateAsync(removing?.id ?? '')}
       >
         <p>
-          {removing?.keys === 1 ? 'Its key is' : `Its ${removing?.keys ?? 0} keys are`} refused from then on; agents
-          that use {removing?.keys === 1 ? 'it' : 'them'} get no more runs.
+          {removing?.keys === 1 ? 'Its key is' : `Its ${removing?.keys ?? 0} keys are`} refused from then on;
+          agents that use {removing?.keys === 1 ? 'it' : 'them'} get no more runs.
         </p>
       </ConfirmDialog>
     </Section>

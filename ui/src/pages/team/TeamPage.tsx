@@ -18,7 +18,9 @@ export function TeamPage() {
         label="Team"
         tabs={administers ? [PEOPLE, SERVICES] : [PEOPLE]}
         value={tab}
-        onChange={(next) => setSearch({ tab: next === PEOPLE.value ? undefined : next, account: undefined }, true)}
+        onChange={(next) =>
+          setSearch({ tab: next === PEOPLE.value ? undefined : next, account: undefined }, true)
+        }
       >
         {tab === PEOPLE.value ? <People /> : <ServiceAccounts />}
       </Tabs>

@@ -43,8 +43,8 @@ export function WelcomePage() {
               label="Copy the commands"
             />
             <p className="text-muted">
-              Only the structure comes to this server: the names of tasks and how they depend on each other. Your code
-              stays with your agents.
+              Only the structure comes to this server: the names of tasks and how they depend on each other.
+              Your code stays with your agents.
             </p>
           </Step>
         )}
@@ -64,7 +64,12 @@ function Sample({ flow }: { flow: Flow }) {
       </p>
       <div className="flex flex-wrap gap-2">
         <RunSampleButton flow={flow} />
-        <Link to="/flows/$flowId" params={{ flowId: flow.id }} search={{ run: 'new' }} className={buttonClass()}>
+        <Link
+          to="/flows/$flowId"
+          params={{ flowId: flow.id }}
+          search={{ run: 'new' }}
+          className={buttonClass()}
+        >
           <Play aria-hidden size={16} />
           Choose its parameters
         </Link>

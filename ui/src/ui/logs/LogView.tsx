@@ -10,6 +10,8 @@ import type { LogWindow } from './window'
 interface LogViewProps extends React.ComponentProps<typeof LogToolbar> {
   /** Undefined while it is not known how many lines there are. */
   lines: LogWindow | undefined
+  /** Names the list: with another filter it starts anew. */
+  linesKey: string
   error: Error | null
   retry: () => void
   marked: number | undefined
@@ -22,7 +24,7 @@ interface LogViewProps extends React.ComponentProps<typeof LogToolbar> {
 
 /** A log of any length: filters above, lines below. */
 export function LogView(props: LogViewProps) {
-  const { lines, error, retry, marked, hrefOf, onMark, behind, onRenew, ...toolbar } = props
+  const { lines, linesKey, error, retry, marked, hrefOf, onMark, behind, onRenew, ...toolbar } = props
   const { filter, onFilter, follow, onFollow, wrap } = toolbar
   return (
     <section aria-label="Log" className="flex flex-col gap-2">
@@ -39,6 +41,7 @@ export function LogView(props: LogViewProps) {
         <SkeletonRows rows={12} />
       ) : (
         <Body
+          key={linesKey}
           lines={lines}
           filter={filter}
           onFilter={onFilter}

@@ -1,0 +1,214 @@
+"""Runs a graph, here and now: its executor, its coordinator, what may stop it, and what its final state is."""
+
+import contextlib
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from headrace import engine, errors, settings
+from headrace.core import states
+from headrace.engine import hooks, inputs, outcome, plan, results, walker
+from headrace.executors import interrupts, kinds
+from headrace.graph import context, graph, options
+from headrace.wire import executors as wire_executors
+
+logger = logging.getLogger("headrace.flow")
+
+T = states.StateType
+Known = walker.Known
+
+
+class FlowRunner:
+    """One run of a graph. `run` may be called once; `cancel` from any thread and at any time.
+
+    Arguments
+    ---------
+    run: the facts that `context` answers from; its `parameters` are the run's, validated.
+    executor: the descriptor of what runs the tasks.
+    reporter: hears of every state.
+    store: where results are kept; a local directory of the user's by default.
+    known: what earlier attempts of this run recorded, by slug and map index. Task runs that succeeded and whose result
+        can be read are not run again; those that were Paused are taken as approved. `unreadable_fails`: a recorded result
+        that cannot be read fails its task, instead of being computed again.
+    approve: asked, with slug, map index and reason, where a task pauses; without it the run ends Paused.
+    persist: keep the value of every task that does not say otherwise (runs that may be rescued or paused).
+    log_prints: for tasks that do not say.
+    timeout: seconds after which the run ends as Failed (TimedOut).
+    on_state: hooks of the flow, called with `subject` (the flow).
+    """
+
+    def __init__(
+        self,
+        of: graph.Graph,
+        *,
+        run: context.Run,
+        executor: wire_executors.Executor | None = None,
+        reporter: engine.Reporter | None = None,
+        store: results.ResultStore | None = None,
+        known: Mapping[tuple[str, int], Known] | None = None,
+        unreadable_fails: bool = False,
+        approve: Callable[[str, int, str], bool] | None = None,
+        persist: bool = False,
+        log_prints: bool = False,
+        timeout: float | None = None,
+        on_state: tuple[options.Hook, ...] = (),
+        subject: Any = None,
+    ) -> None:
+        self._graph = of
+        self._descriptor = executor or wire_executors.LocalExecutor()
+        self._timeout = timeout
+        self._hooks = on_state
+        self._subject = of if subject is None else subject
+        self._terms = walker.Terms(
+            run=run if run.started_at else dataclasses.replace(run, started_at=datetime.now(UTC)),
+            reporter=reporter or engine.Silent(),
+            store=store or results.ResultStore(default_directory()),
+            known=known or {},
+            unreadable_fails=unreadable_fails,
+            approve=approve,
+            log_prints=log_prints,
+            persist=persist,
+        )
+        self._lock = threading.Lock()
+        self._walker: walker.Walker | None = None
+        #: Why it was told to stop, if it was: cancelled or timed out.
+        self._stopped_as: str | None = None
+
+    def run(self) -> outcome.FlowState:
+        """Walks the graph to its end. Raises only what is no outcome of the run: a graph that is wrong, KeyboardInterrupt."""
+        walks = plan.plan(self._graph)
+        self._terms.reporter.on_cancel(self.cancel)
+        with context.entered(self._terms.run), self._stoppable():
+            before = self._announce(outcome.PENDING, T.RUNNING, "Running", "")
+            self._walk(walks)
+            state, exception = self._conclude(walks)
+            state = hooks.call(self._hooks, self._subject, before, state)
+            if state.is_failure and exception is None:
+                exception = errors.RunFailed(state.message or state.name)
+            value, exception = self._value(walks, state, exception)
+        tasks = {slug: walk.state for slug, walk in walks.items()}
+        return outcome.FlowState(self._graph.name, state, tasks, value=value, exception=exception)
+
+    def cancel(self) -> None:
+        """Ends the run as Cancelled: nothing is started any more, and what runs is interrupted."""
+        self._stop("cancelled")
+
+    def _stop(self, why: str) -> None:
+        with self._lock:
+            if self._stopped_as is None:
+                self._stopped_as = why
+                if self._walker is not None:
+                    self._walker.stop()
+
+    @contextlib.contextmanager
+    def _stoppable(self) -> Generator[None]:
+        """By a timer, and, of a run inside a task, by what interrupts that task."""
+        timer = None if self._timeout is None else threading.Timer(self._timeout, self._stop, ("timed out",))
+        outer = interrupts.current()
+        with contextlib.ExitStack() as stack:
+            if outer is not None:
+                stack.enter_context(outer.diverted(self.cancel))
+            if timer is not None:
+                timer.daemon = True
+                timer.start()
+                stack.callback(timer.cancel)
+            yield
+
+    def _walk(self, walks: dict[str, plan.Walk]) -> None:
+        hear: list[Callable[[int, logging.LogRecord], None]] = []
+        executor = kinds.build(self._descriptor, lambda ticket, record: hear[0](ticket, record))
+        try:
+            walking = walker.Walker(walks, executor, self._terms)
+            hear.append(walking.hear)
+            with self._lock:
+                self._walker = walking
+                if self._stopped_as is not None:
+                    walking.stop()
+            walking.walk()
+        finally:
+            # An executor that is closed must not be interrupted any more.
+            with self._lock:
+                self._walker = None
+            executor.close()
+
+    def _announce(
+        self, before: states.State, kind: states.StateType, name: str, message: str
+    ) -> states.State:
+        return hooks.call(
+            self._hooks, self._subject, before, states.State(kind, name, datetime.now(UTC), message)
+        )
+
+    def _conclude(self, walks: dict[str, plan.Walk]) -> tuple[states.State, BaseException | None]:
+        """The reference tasks decide, unless the run was stopped or waits for an approval."""
+        now = datetime.now(UTC)
+        references = [walks[slug] for slug in self._graph.reference_tasks]
+        unfinished = [walk for walk in references if not walk.state.is_finished]
+        if self._stopped_as is not None and (unfinished or _any(references, T.CANCELLED)):
+            if self._stopped_as == "timed out":
+                message = f"it ran longer than its timeout of {self._timeout:g} s"
+                return states.State(T.FAILED, "TimedOut", now, message), errors.RunFailed(
+                    f"the run of '{self._graph.name}' timed out: {message}"
+                )
+            error = errors.RunCancelled(f"the run of '{self._graph.name}' was cancelled")
+            return states.State(T.CANCELLED, "Cancelled", now, "cancelled while it ran"), error
+        paused = [walk for walk in walks.values() if _is_paused(walk)]
+        if paused:
+            names = ", ".join(f"'{walk.slug}'" for walk in paused)
+            return states.State(T.PAUSED, "Paused", now, f"waits for an approval of {names}"), None
+        failed = [walk for walk in references if walk.state.is_failure]
+        if failed:
+            return _failure(failed, now)
+        if _any(references, T.CANCELLED):
+            return states.State(T.CANCELLED, "Cancelled", now, "tasks were cancelled"), errors.RunCancelled()
+        return states.State(T.SUCCESS, "Success", now), None
+
+    def _value(
+        self, walks: dict[str, plan.Walk], state: states.State, exception: BaseException | None
+    ) -> tuple[Any, BaseException | None]:
+        if not state.is_success:
+            return None, exception
+        return inputs.resolve(self._graph.result, walks), None
+
+
+def default_directory() -> Path:
+    """Where results are kept when nothing else is said."""
+    return settings.home() / "results"
+
+
+def _any(walks: list[plan.Walk], kind: states.StateType) -> bool:
+    return any(walk.state.type is kind for walk in walks)
+
+
+def _is_paused(walk: plan.Walk) -> bool:
+    children = walk.state.children
+    if children is None or walk.state.is_finished:
+        return walk.state.type is T.PAUSED
+    return any(child.type is T.PAUSED for child in children)
+
+
+def _failure(failed: list[plan.Walk], now: datetime) -> tuple[states.State, BaseException | None]:
+    """Failed, because of what failed first on the way to the first reference task that failed."""
+    origin = _origin(failed[0])
+    exception = origin.state.exception
+    message = f"task '{origin.slug}' failed: {origin.state.message}"
+    return states.State(T.FAILED, "Failed", now, message), exception
+
+
+def _origin(walk: plan.Walk) -> plan.Walk:
+    """The task whose own failure made this one fail, up the edges; itself where no upstream failed."""
+    while walk.state.name == "TriggerFailed" or _only_triggers_failed(walk):
+        above = next((each.walk for each in walk.upstreams if each.walk.state.is_failure), None)
+        if above is None:
+            break
+        walk = above
+    return walk
+
+
+def _only_triggers_failed(walk: plan.Walk) -> bool:
+    children = walk.state.children or ()
+    failures = [child for child in children if child.is_failure]
+    return bool(failures) and all(child.name == "TriggerFailed" for child in failures)

@@ -1,0 +1,254 @@
+"""Claims: an agent takes a run, tells how its launch goes, gives it back, or reports that its process has ended.
+
+The queues that an agent serves are few. The run is chosen by one statement in which everything stands that a run must
+meet, before its LIMIT; on PostgreSQL runs that others are just taking are passed over.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from headrace.core import labels as core_labels
+from headrace.core.moves import Actor
+from headrace.core.states import State, StateType
+from headrace.server import agents, dispatch, moves, parameters, queues, tables, tokens
+from headrace.server.service import Service, handles, waits
+from headrace.web.handlers import Call, Caller, Run
+from headrace.wire import executors, operations, run_configs, runs, storage
+
+_runs = tables.flow_runs
+_flows = tables.flows
+_versions = tables.flow_versions
+
+#: The longest that a claim is held.
+LONGEST = 60.0
+#: How many runs that are due soon an agent's empty claim makes known to dispatch.
+SOON = 200
+
+_scheduled = _runs.c.state_type == StateType.SCHEDULED.value
+#: The literal lets both databases see that the partial index of the claim will do.
+_waiting = sa.text("flow_runs.state_type = 'Scheduled'")
+_closed = sa.select(_flows.c.id).where(sa.or_(_flows.c.paused, _flows.c.archived_at.is_not(None)))
+_heads = (
+    sa.select(_runs.c.queue_id)
+    .where(_waiting, _runs.c.queue_id.in_(sa.bindparam("queues", expanding=True)))
+    .where(_runs.c.not_before <= sa.bindparam("moment"))
+    .group_by(_runs.c.queue_id)
+    .order_by(sa.func.min(_runs.c.not_before))
+)
+_choose = (
+    sa.select(_runs.c.id)
+    .where(_waiting, _runs.c.queue_id == sa.bindparam("queue"), _runs.c.not_before <= sa.bindparam("moment"))
+    .where(_runs.c.flow_id.not_in(_closed))
+    .order_by(_runs.c.not_before)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_soon = (
+    sa.select(_runs.c.id, _runs.c.queue_id, _runs.c.not_before)
+    .where(_waiting, _runs.c.queue_id.in_(sa.bindparam("queues", expanding=True)))
+    .where(_runs.c.not_before > sa.bindparam("moment"), _runs.c.not_before <= sa.bindparam("later"))
+    .order_by(_runs.c.not_before)
+    .limit(SOON)
+)
+_current = (
+    sa.select(
+        *(_runs.c.version_id, _runs.c.version_pinned, _runs.c.started_at, _runs.c.labels, _runs.c.parameters),
+        *(_runs.c.run_config, _flows.c.current_version_id, _flows.c.labels.label("flow_labels")),
+    )
+    .join(_flows, _flows.c.id == _runs.c.flow_id)
+    .where(_runs.c.id == sa.bindparam("id"))
+)
+_version = sa.select(
+    *(_versions.c.id, _versions.c.labels, _versions.c.run_config, _versions.c.parameters, _versions.c.retries),
+    *(_versions.c.retry_delay_seconds, _versions.c.timeout_seconds, _versions.c.on_lost),
+    _versions.c.lost_after_seconds,
+).where(_versions.c.id == sa.bindparam("id"))
+_requeue = sa.update(_runs).where(_runs.c.id == sa.bindparam("run"))
+_assigned = (
+    sa.select(
+        *(_runs.c.id, _runs.c.name, _runs.c.fence, _runs.c.attempt, _runs.c.run_config, _runs.c.parameters),
+        *(_runs.c.due_at, _runs.c.log_level, _runs.c.on_lost, _runs.c.timeout_seconds, _runs.c.state_type),
+        *(_runs.c.started_at, _flows.c.name.label("flow"), tables.projects.c.name.label("project")),
+        *(_versions.c.number, _versions.c.storage, _versions.c.content_sha256, _versions.c.executor),
+    )
+    .join(_flows, _flows.c.id == _runs.c.flow_id)
+    .join(tables.projects, tables.projects.c.id == _runs.c.project_id)
+    .join(_versions, _versions.c.id == _runs.c.version_id)
+    .where(_runs.c.id == sa.bindparam("id"))
+)
+
+_NOTHING = runs.Claimed(assignment=None)
+
+
+@handles(operations.claim_flow_run)
+def claim_flow_run(call: Call[Any], request: runs.ClaimFlowRun) -> runs.Claimed:
+    """One look. A repeated request gets the same run again as long as nobody else has it."""
+    agent = agents.own(call, request.agent_id)
+    agents.know(call, agent)
+    if call.replay is not None:
+        return _again(call, UUID(call.replay["run"]), int(call.replay["fence"]))
+    if agent.draining:
+        return _NOTHING
+    served = {queue.id: queue for queue in queues.served(call.connection, agents.offer(agent))}
+    for run_id in _candidates(call, served):
+        assignment = _take(call, run_id, agent)
+        if assignment is not None:
+            call.keep = {"run": str(assignment.flow_run_id), "fence": assignment.fence}
+            call.flow_run_id = assignment.flow_run_id
+            return runs.Claimed(assignment=assignment)
+    _expect(call, served)
+    return _NOTHING
+
+
+@waits(operations.claim_flow_run)
+async def hold_claim(service: Service, caller: Caller, request: runs.ClaimFlowRun, run: Run) -> runs.Claimed:
+    seconds = min(max(request.wait_seconds, 0.0), LONGEST)
+    return await service.part(dispatch.Dispatch).claim(service, request.agent_id, seconds, run)
+
+
+def _candidates(call: Call[Any], served: dict[int, queues.Queue]) -> Iterator[UUID]:
+    """The first run of each queue, the queue that waits longest first. Asked again, it goes on with the same queue."""
+    if not served:
+        return
+    heads = call.connection.execute(_heads, {"queues": list(served), "moment": call.now}).scalars().all()
+    for queue_id in heads:
+        while (found := call.connection.execute(_choose, {"queue": queue_id, "moment": call.now}).scalar()) is not None:
+            yield found
+
+
+def _take(call: Call[Any], run_id: UUID, agent: sa.Row[Any]) -> runs.Assignment | None:
+    """Makes the chosen run the agent's. None when a newer version sends it to another queue."""
+    changes = _newer_version(call, run_id)
+    if changes is not None and "queue_id" in changes:
+        call.connection.execute(_requeue, {"run": run_id, **changes})
+        queue = queues.read(call.connection, changes["queue_id"])
+        call.after_commit(partial(call.service.part(dispatch.Dispatch).offer, run_id, queue))
+        return None
+    moves.move(
+        call,
+        run_id,
+        State(StateType.SUBMITTED, "Submitted", call.now, f"claimed by {agent.name}"),
+        Actor.AGENT,
+        changes={"agent_id": agent.id, **(changes or {})},
+        slots_free=True,
+    )
+    return _assignment(call, call.connection.execute(_assigned, {"id": run_id}).one())
+
+
+def _newer_version(call: Call[Any], run_id: UUID) -> dict[str, Any] | None:
+    """What changes when the run takes the flow's current version; None when it keeps its own.
+
+    It keeps it when one was named, when it has been started before, and when its parameters do not fit the newer one.
+    """
+    run = call.connection.execute(_current, {"id": run_id}).one()
+    if run.version_pinned or run.started_at is not None or run.current_version_id in (None, run.version_id):
+        return None
+    old = call.connection.execute(_version, {"id": run.version_id}).one()
+    new = call.connection.execute(_version, {"id": run.current_version_id}).one()
+    values, problems = parameters.merged(parameters.specs(new.parameters), run.parameters)
+    if problems:
+        return None
+    copied = ("retries", "retry_delay_seconds", "timeout_seconds", "on_lost", "lost_after_seconds")
+    changes: dict[str, Any] = {"version_id": new.id, "parameters": values} | {name: getattr(new, name) for name in copied}
+    followed = run.flow_labels is None and run.labels == list(core_labels.normalised(old.labels))
+    labels = core_labels.normalised(new.labels) if followed else tuple(run.labels)
+    config = new.run_config if run.run_config == old.run_config else run.run_config
+    if (list(labels), config) != (run.labels, run.run_config):
+        queue = queues.enter(call.connection, labels, config["kind"])
+        changes |= {"labels": list(labels), "run_config": config, "queue_id": queue.id}
+    return changes
+
+
+def _again(call: Call[Any], run_id: UUID, fence: int) -> runs.Claimed:
+    row = call.connection.execute(_assigned, {"id": run_id}).one_or_none()
+    if row is None or row.fence != fence or row.state_type != StateType.SUBMITTED.value:
+        return _NOTHING
+    return runs.Claimed(assignment=_assignment(call, row))
+
+
+def _assignment(call: Call[Any], row: sa.Row[Any]) -> runs.Assignment:
+    return runs.Assignment(
+        flow_run_id=row.id,
+        name=row.name,
+        project=row.project,
+        flow=row.flow,
+        version=row.number,
+        fence=row.fence,
+        attempt=row.attempt,
+        token=tokens.run_token(call.service.secret, row.id, row.fence),
+        lease_seconds=moves.leasing(call).timing.lease.total_seconds(),
+        storage=msgspec.convert(row.storage, storage.Storage),
+        content_sha256=row.content_sha256,
+        run_config=msgspec.convert(row.run_config, run_configs.RunConfig),
+        executor=msgspec.convert(row.executor, executors.Executor),
+        parameters=row.parameters,
+        due_at=row.due_at,
+        log_level=row.log_level,
+        on_lost=row.on_lost,
+        timeout_seconds=row.timeout_seconds,
+        resumed=row.started_at is not None,
+    )
+
+
+def _expect(call: Call[Any], served: dict[int, queues.Queue]) -> None:
+    """Lets dispatch know of runs that are due soon: those made before this server's start, or by another server."""
+    if not served:
+        return
+    later = call.now + dispatch.HORIZON
+    hub = call.service.part(dispatch.Dispatch)
+    asked = {"queues": list(served), "moment": call.now, "later": later}
+    for run_id, queue_id, not_before in call.connection.execute(_soon, asked).all():
+        wait: timedelta = not_before - call.now
+        call.after_commit(partial(hub.offer, run_id, served[queue_id], wait))
+
+
+@handles(operations.advance_flow_run)
+def advance_flow_run(call: Call[Any], request: runs.AdvanceFlowRun) -> runs.RunAnswer:
+    row = moves.load(call, request.flow_run_id)
+    agents.own_run(call, row)
+    proposed = State(StateType.SUBMITTED, request.name, call.now, request.message)
+    return moves.move(call, row, proposed, Actor.AGENT, fence=request.fence)
+
+
+@handles(operations.release_flow_run)
+def release_flow_run(call: Call[Any], request: runs.ReleaseFlowRun) -> runs.RunAnswer:
+    row = moves.load(call, request.flow_run_id)
+    agents.own_run(call, row)
+    proposed = State(StateType.SCHEDULED, "Released", call.now, request.reason)
+    return moves.move(call, row, proposed, Actor.AGENT, fence=request.fence)
+
+
+@handles(operations.report_exit)
+def report_exit(call: Call[Any], request: runs.ReportExit) -> runs.RunAnswer:
+    """An exit says nothing new of a run that has reported its end itself, or that another attempt holds."""
+    row = moves.load(call, request.flow_run_id)
+    agents.own_run(call, row)
+    current = moves.state(row)
+    in_hand = current.type in (StateType.SUBMITTED, StateType.RUNNING, StateType.CANCELLING)
+    if not in_hand or request.fence != row.fence:
+        return moves.answer(call, row, request.fence)
+    if current.type is StateType.CANCELLING:
+        proposed = State(StateType.CANCELLED, "Cancelled", call.now, _exit_words(request))
+    else:
+        name = "Crashed" if request.launched else "LaunchFailed"
+        proposed = State(StateType.CRASHED, name, call.now, _exit_words(request))
+    return moves.move(call, row, proposed, Actor.AGENT, fence=request.fence, exit_seen=request.launched)
+
+
+def _exit_words(request: runs.ReportExit) -> str:
+    if not request.launched:
+        return request.message or "the run could not be launched"
+    code = request.exit_code
+    if code is None:
+        words = "the run's process ended without a final report"
+    elif code < 0:
+        words = f"the run's process was ended by signal {-code} without a final report"
+    else:
+        words = f"the run's process ended with exit code {code} without a final report"
+    return f"{words}: {request.message}" if request.message else words

@@ -1,0 +1,85 @@
+"""Who may write for a run: the run process of its current fence; and how far each of its streams has come."""
+
+import dataclasses
+from typing import Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from headrace import errors
+from headrace.core.states import StateType
+from headrace.server import moves, tables
+from headrace.web.handlers import Call
+from headrace.wire import runs
+
+_streams = tables.run_streams
+#: A run process numbers its task events and its log records, each from 0 in each attempt.
+Stream = Literal["events", "logs"]
+
+_runs = tables.flow_runs
+_facts = sa.select(
+    *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
+    *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.task_states),
+).where(_runs.c.id == sa.bindparam("id"))
+_locked = _facts.with_for_update()
+_found = sa.select(_streams.c.events, _streams.c.logs).where(
+    _streams.c.flow_run_id == sa.bindparam("id"), _streams.c.fence == sa.bindparam("at_fence")
+)
+_advance = sa.update(_streams).where(
+    _streams.c.flow_run_id == sa.bindparam("id"), _streams.c.fence == sa.bindparam("at_fence")
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """The run process that wrote, with what it must be told.
+
+    Attributes
+    ----------
+    fence: the one that the writer holds.
+    state_type: the run's; a run that is not Running or Cancelling has no task that could change.
+    """
+
+    run_id: UUID
+    fence: int
+    attempt: int
+    state_type: StateType
+    orders: runs.Orders
+    task_states: dict[str, int]
+
+
+def writing(call: Call[Any], run_id: UUID, fence: int, *, lock: bool = False) -> Holder:
+    """The holder of this fence. `lock`: the run does not change before this transaction ends.
+
+    Raises errors.NotFound, errors.Forbidden when the token is another run's, errors.Superseded when another attempt
+    has taken over.
+    """
+    call.own_run(run_id, fence)
+    row = call.connection.execute(_locked if lock else _facts, {"id": run_id}).one_or_none()
+    if row is None:
+        raise errors.NotFound(f"there is no flow run {run_id}")
+    if row.fence != fence and moves.leasing(call).checks_fences:
+        raise errors.Superseded(
+            f"run {run_id}: fence {fence} is not the run's current fence {row.fence}",
+            state=row.state_type,
+            version=row.version,
+            fence=row.fence,
+        )
+    orders = moves.answer(call, row, fence).orders
+    return Holder(run_id, fence, row.attempt, StateType(row.state_type), orders, row.task_states)
+
+
+def expected(call: Call[Any], holder: Holder, stream: Stream) -> int:
+    """The next number of a stream: all before it is kept."""
+    where = {"id": holder.run_id, "at_fence": holder.fence}
+    row = call.connection.execute(_found, where).one_or_none()
+    if row is None:
+        values = {"flow_run_id": holder.run_id, "fence": holder.fence, "attempt": holder.attempt}
+        call.connection.execute(sa.insert(_streams), {**values, "events": 0, "logs": 0})
+        return 0
+    return row.events if stream == "events" else row.logs
+
+
+def advance(call: Call[Any], holder: Holder, stream: Stream, following: int) -> None:
+    """Records that all before `following` is kept."""
+    call.connection.execute(_advance, {"id": holder.run_id, "at_fence": holder.fence, stream: following})

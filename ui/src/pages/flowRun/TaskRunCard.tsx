@@ -1,0 +1,165 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { X } from 'lucide-react'
+import { useEffect, useRef } from 'react'
+import { lastLinesQuery } from '@/api/logs'
+import type { FlowRun, ResultRef, State } from '@/api/generated'
+import { taskRunQuery } from '@/api/runs'
+import type { TaskChoice } from '@/pages/flowRun/parts'
+import { useNames, useSelected } from '@/pages/flowRun/useRun'
+import { IconButton } from '@/ui/Button'
+import { CopyText } from '@/ui/CopyButton'
+import { ErrorState } from '@/ui/EmptyState'
+import { Facts } from '@/ui/Facts'
+import { ansi } from '@/ui/logs/ansi'
+import { SkeletonRows } from '@/ui/Skeleton'
+import { StateBadge } from '@/ui/StateBadge'
+import { StateBar } from '@/ui/StateBar'
+import { Duration, Time } from '@/ui/Time'
+
+const LINES = 12
+
+/** One task run: its states, attempts, result and the end of its log. */
+export function TaskRunCard({ run, choice }: { run: FlowRun; choice: TaskChoice }) {
+  const { slug, mapIndex } = choice
+  const name = useNames(run).get(slug) ?? slug
+  const [, select] = useSelected()
+  const query = useQuery(taskRunQuery(run.id, slug, mapIndex))
+  const card = useRef<HTMLElement>(null)
+  const title = mapIndex < 0 ? name : `${name} [${mapIndex}]`
+  useEffect(() => {
+    // On a narrow screen the card is below what was clicked.
+    card.current?.scrollIntoView({ block: 'nearest' })
+  }, [slug, mapIndex])
+  return (
+    <aside
+      ref={card}
+      aria-label={`Task run ${title}`}
+      className="flex w-full shrink-0 flex-col gap-4 rounded-md border border-line bg-surface p-4 lg:w-96"
+    >
+      <div className="flex items-start gap-2">
+        <div className="min-w-0 flex-1">
+          <h2 className="text-base wrap-anywhere">{title}</h2>
+          {name !== slug && <p className="font-mono text-sm wrap-anywhere text-muted">{slug}</p>}
+        </div>
+        <IconButton label="Close" icon={X} onClick={() => select(undefined)} />
+      </div>
+      {query.data === undefined ? (
+        query.error ? (
+          <ErrorState error={query.error} retry={() => void query.refetch()} />
+        ) : (
+          <SkeletonRows rows={4} />
+        )
+      ) : (
+        <>
+          <Facts
+            facts={[
+              ['State', <StateBadge key="state" state={query.data.task_run.state} />],
+              ['Attempt', query.data.task_run.attempt],
+              ['Started', <Time key="started" at={query.data.task_run.started_at} missing="not yet" />],
+              [
+                'Took',
+                <Duration
+                  key="took"
+                  from={query.data.task_run.started_at}
+                  until={query.data.task_run.finished_at}
+                />,
+              ],
+            ]}
+          />
+          {Object.keys(query.data.task_run.children).length > 0 && (
+            <StateBar states={query.data.task_run.children} noun="children" />
+          )}
+          <States states={query.data.states} />
+          <Result result={query.data.task_run.result} />
+        </>
+      )}
+      <LastLines run={run} choice={choice} />
+    </aside>
+  )
+}
+
+function States({ states }: { states: readonly State[] }) {
+  return (
+    <div>
+      <h3 className="mb-1 text-sm text-muted">States</h3>
+      <ol className="flex flex-col gap-1.5">
+        {states.map((state, index) => (
+          <li key={index} className="text-sm">
+            <span className="flex items-center justify-between gap-2">
+              <StateBadge state={state} />
+              <Time at={state.at} />
+            </span>
+            {state.message && <span className="block wrap-anywhere whitespace-pre-wrap">{state.message}</span>}
+            {state.due_at && (
+              <span className="block text-muted">
+                goes on <Time at={state.due_at} />
+              </span>
+            )}
+          </li>
+        ))}
+      </ol>
+    </div>
+  )
+}
+
+function Result({ result }: { result: ResultRef | null }) {
+  if (result === null) return null
+  const size = result.size === undefined || result.size === 0 ? '' : `, ${bytes(result.size)}`
+  return (
+    <div>
+      <h3 className="mb-1 text-sm text-muted">
+        Result{result.kind ? `: ${result.kind}` : ''}
+        {size}
+      </h3>
+      <CopyText text={result.location} label="Copy the location" />
+    </div>
+  )
+}
+
+/** "1.4 MB". */
+function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const step = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, size)) / 3))
+  return `${(size / 1000 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step] ?? ''}`
+}
+
+function LastLines({ run, choice: { slug, mapIndex } }: { run: FlowRun; choice: TaskChoice }) {
+  const query = { task: slug, map_index: mapIndex < 0 ? null : mapIndex }
+  const lines = useQuery(lastLinesQuery(run.id, query, LINES))
+  return (
+    <div>
+      <h3 className="mb-1 flex justify-between gap-2 text-sm text-muted">
+        Last lines
+        <Link
+          to="."
+          search={(before) => ({ task: before.task, tab: 'logs', of: slug })}
+          className="text-accent hover:underline"
+        >
+          All its lines
+        </Link>
+      </h3>
+      {lines.data === undefined ? (
+        lines.error ? (
+          <p className="text-sm text-failed">{lines.error.message}</p>
+        ) : (
+          <SkeletonRows rows={3} />
+        )
+      ) : lines.data.length === 0 ? (
+        <p className="text-sm text-muted">It wrote none.</p>
+      ) : (
+        <ol
+          tabIndex={0}
+          aria-label="Last lines"
+          className="max-h-60 overflow-auto rounded-md border border-line bg-raised px-2 py-1 font-mono text-xs leading-5"
+        >
+          {lines.data.map((line) => (
+            <li key={line.number} className="wrap-anywhere whitespace-pre-wrap">
+              {ansi(line.message)}
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
+  )
+}

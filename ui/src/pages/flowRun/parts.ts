@@ -1,0 +1,78 @@
+import type { Actor, FlowRun, RunEvent } from '@/api/generated'
+import { isFinished, stateWords } from '@/ui/states'
+
+/** "the schedule nightly", "ada". */
+export function actorWords(actor: Actor): string {
+  switch (actor.kind) {
+    case 'schedule':
+      return actor.name ? `the schedule ${actor.name}` : 'its schedule'
+    case 'service_account':
+      return `${actor.name} (service account)`
+    case 'run':
+      return actor.name ? `the run ${actor.name}` : 'the run itself'
+    case 'system':
+      return 'the server'
+    default:
+      return actor.name
+  }
+}
+
+/** What the run's state means, in a sentence: its own message where it has one. */
+export function stateSentence(run: FlowRun): string {
+  const { state } = run
+  if (run.unreachable)
+    return 'The run does not answer. It may still be running; if it stays silent, it ends as Crashed.'
+  if (run.cancel_requested && !isFinished(state.type)) return state.message || 'It has been told to stop.'
+  if (state.message) return state.message
+  switch (state.type) {
+    case 'Scheduled':
+      return run.late ? 'It should have started by now.' : 'It waits for its start.'
+    case 'Submitted':
+      return `${run.agent ?? 'An agent'} starts it.`
+    case 'Running':
+      return `${done(run)} of ${run.tasks.toLocaleString()} tasks are done.`
+    case 'Paused':
+      return 'It waits for an approval.'
+    case 'Cancelling':
+      return 'It has been told to stop.'
+    case 'Success':
+      return 'All that counts succeeded.'
+    case 'Failed':
+      return 'A task that counts failed.'
+    case 'Crashed':
+      return 'The run ended without a final report.'
+    case 'Cancelled':
+      return 'It was cancelled.'
+  }
+}
+
+function done(run: FlowRun): string {
+  const { Success = 0, Failed = 0, Crashed = 0, Cancelled = 0 } = run.task_states
+  return (Success + Failed + Crashed + Cancelled).toLocaleString()
+}
+
+/** Where the reason of a wait leads: to the agents when none takes the run, to the flow when that is paused. */
+export function causeOf(code: string): { to: 'agents' | 'flow'; label: string } | undefined {
+  if (/agent|label|kind|launch/.test(code)) return { to: 'agents', label: 'Agents' }
+  if (/paused|flow/.test(code)) return { to: 'flow', label: 'The flow' }
+  return undefined
+}
+
+/** A move in words: "Running → Success". */
+export function moveWords(event: RunEvent): string {
+  const to = stateWords(event.state.name)
+  if (event.from_type === null || event.from_type === event.state.name) return to
+  return `${stateWords(event.from_type)} → ${to}`
+}
+
+export interface TaskChoice {
+  slug: string
+  mapIndex: number
+}
+
+/** The selected task run, as the address has it: "clean" or "clean[3]". */
+export function taskChoice(text: string | undefined): TaskChoice | undefined {
+  if (!text) return undefined
+  const [, slug, index] = /^(.*?)(?:\[(\d+)\])?$/.exec(text) ?? []
+  return slug ? { slug, mapIndex: index === undefined ? -1 : Number(index) } : undefined
+}
