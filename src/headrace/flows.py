@@ -8,7 +8,6 @@ import platform
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from importlib import metadata
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -26,7 +25,8 @@ from typing import (
 )
 
 from headrace import errors
-from headrace.graph import building, drawing, graph, parameters, task
+from headrace.graph import building, drawing, parameters, task
+from headrace.graph import graph as graphs
 from headrace.graph import options as task_options
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Flow(Generic[P, R]):
         known = given.get("name", name or getattr(function, "__name__", "flow"))
         self.function: Callable[..., Any] | None = function
         self.options = _options(given, known)
-        self._graph: graph.Graph | None = graph.Graph(self.options.name) if function is None else None
+        self._graph: graphs.Graph | None = graphs.Graph(self.options.name) if function is None else None
         self._open: list[contextlib.ExitStack] = []
         self._lock = threading.RLock()
         self._is_building = False
@@ -125,7 +125,7 @@ class Flow(Generic[P, R]):
     # building
 
     @property
-    def graph(self) -> graph.Graph:
+    def graph(self) -> graphs.Graph:
         """The tasks and their edges. Runs the body, the first time."""
         with self._lock:
             if self._graph is None:
@@ -140,9 +140,9 @@ class Flow(Generic[P, R]):
                     self._is_building = False
             return self._graph
 
-    def _build(self) -> graph.Graph:
+    def _build(self) -> graphs.Graph:
         assert self.function is not None
-        built = graph.Graph(self.name)
+        built = graphs.Graph(self.name)
         given = {
             name: built.add_parameter(definition)
             for name, definition in parameters.of_function(self.function, self.name).items()
@@ -283,6 +283,8 @@ class Flow(Generic[P, R]):
         return answer
 
     def _registration(self, project: str, labels: frozenset[str]) -> "flows.RegisterFlow":
+        from importlib import metadata
+
         import msgspec
 
         from headrace.core import schedules
@@ -390,8 +392,8 @@ def _refuse_body(function: Callable[..., Any]) -> None:
         )
 
 
-def _renamed(given: graph.Graph, name: str) -> graph.Graph:
-    copy = graph.Graph(name)
+def _renamed(given: graphs.Graph, name: str) -> graphs.Graph:
+    copy = graphs.Graph(name)
     copy.__dict__.update({**given.__dict__, "name": name})
     return copy
 

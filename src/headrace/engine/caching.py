@@ -77,7 +77,7 @@ def fill(
         ) from None
 
 
-def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tuple[str, ...]) -> str:  # noqa: FBT001 - a policy's field
+def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tuple[str, ...]) -> str:
     names = sorted(values) if chosen is True else sorted(chosen or ())
     found: dict[str, bytes] = {}
     for each in names:
@@ -87,7 +87,7 @@ def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tup
             )
         try:
             found[each] = token(values[each])
-        except Exception as error:  # noqa: BLE001 - pickling users' objects may raise anything
+        except Exception as error:
             raise errors.Invalid(
                 f"task '{name}': its {what} '{each}' has no stable form to cache by ({tracebacks.sentence(error)}); "
                 "give cache_key=…"

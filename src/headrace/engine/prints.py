@@ -82,7 +82,7 @@ def logged(logger: logging.Logger) -> Generator[None]:
 
 
 def _take() -> None:
-    global _users  # noqa: PLW0603 - `sys.stdout` is one for the process, and so is its stand-in
+    global _users
     with _lock:
         _users += 1
         if not isinstance(sys.stdout, _Redirected):
@@ -90,7 +90,7 @@ def _take() -> None:
 
 
 def _give_back() -> None:
-    global _users  # noqa: PLW0603 - as above
+    global _users
     with _lock:
         _users -= 1
         if _users == 0 and isinstance(sys.stdout, _Redirected):

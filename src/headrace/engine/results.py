@@ -44,7 +44,7 @@ class ResultStore:
         chosen = serializers.find(serializer)
         try:
             data = chosen.dumps(value)
-        except Exception as error:  # noqa: BLE001 - serializing users' objects may raise anything
+        except Exception as error:
             raise errors.ResultError(
                 f"a {type(value).__name__} cannot be stored by the serializer '{chosen.name}': {tracebacks.sentence(error)}; "
                 "choose another one (serializer=…), or return what it can store"
@@ -73,7 +73,7 @@ class ResultStore:
         chosen = serializers.find(own or result.serializer)
         try:
             return chosen.loads(data)
-        except Exception as error:  # noqa: BLE001 - reading users' objects may raise anything
+        except Exception as error:
             raise errors.ResultError(
                 f"the result at {result.location} cannot be read by '{chosen.name}': {tracebacks.sentence(error)}"
             ) from error

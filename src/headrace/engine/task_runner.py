@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import logging
 import pickle
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -128,7 +128,7 @@ def _revive(
     message: str,
     trace: str,
     retryable: bool,
-    after: timedelta | None,  # noqa: FBT001 - a pickle's arguments
+    after: timedelta | None,
 ) -> Answer:
     try:
         value = pickle.loads(pickled)  # noqa: S301 - from our own worker

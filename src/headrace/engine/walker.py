@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from headrace import engine, errors, executors
 from headrace.core import states
-from headrace.engine import hooks, inputs, outcome, plan, results, task_runner, timers, verdicts
+from headrace.engine import hooks, inputs, mapping, outcome, plan, results, task_runner, timers, verdicts
 from headrace.executors import tracebacks
 from headrace.graph import context, triggers
 from headrace.wire import runs
@@ -237,81 +237,30 @@ class Walker:
     # mapping
 
     def _expand(self, walk: plan.Walk) -> None:
-        """Makes the children: as many as the shortest of what is mapped over has items."""
         try:
-            walk.sources = inputs.sources(walk, self.walks)
-            walk.common = {
-                name: inputs.resolve(argument, self.walks)
-                for name, argument in walk.node.arguments.items()
-                if name not in walk.node.mapped
-            }
-            inputs.check_target(walk)
+            warning = mapping.expand(walk, self.walks)
         except Exception as error:  # noqa: BLE001 - as for the inputs of any task
             self._fail(walk, -1, task_runner.failed(error, retryable=False), attempt=1)
             return
-        lengths = {name: inputs.length(source) for name, source in walk.sources}
-        lengths |= {each.walk.slug: len(each.walk.state) for each in walk.upstreams if each.pairwise}
-        count = min(lengths.values())
-        if max(lengths.values()) != count:
-            sizes = ", ".join(f"{name} has {size}" for name, size in lengths.items())
+        if warning:
             with context.entered(self._context(walk, -1, 1)):
-                logger.warning(
-                    "task '%s' is mapped over inputs of different lengths (%s): it runs %d times",
-                    walk.slug,
-                    sizes,
-                    count,
-                )
-        walk.state.children = [outcome.TaskState() for _ in range(count)]
-        walk.left = count
-        mapped = states.State(T.RUNNING, "Mapped", datetime.now(UTC), f"{count} children")
-        self._enter(walk, -1, mapped)
+                logger.warning("task '%s': %s", walk.slug, warning)
+        now = datetime.now(UTC)
+        self._enter(walk, -1, states.State(T.RUNNING, "Mapped", now, f"{walk.left} children"))
         for follower in reversed(walk.followers):
             if follower.pairwise:
                 self._count_down(follower.walk)
-        if not count:
-            self._finish_parent(walk)
-            return
-        self._ready.append((walk, self._children_to_start(walk, count)))
-
-    def _children_to_start(self, walk: plan.Walk, count: int) -> Iterator[int]:
-        """The children that wait for nothing. Those of the others that wait for several are counted."""
-        pairs = [each.walk.state.children or _NO_STATES for each in walk.upstreams if each.pairwise]
-        if not pairs:
-            return iter(range(count))
-        waiting = [sum(not states[index].state.is_finished for states in pairs) for index in range(count)]
-        if len(pairs) > 1:
-            walk.child_waiting = waiting
-        return iter([index for index, number in enumerate(waiting) if not number])
+        if walk.left:
+            self._ready.append((walk, mapping.children_to_start(walk)))
+        else:
+            self._finish(walk, -1, *mapping.together(walk))
 
     def _finish_child(self, walk: plan.Walk, index: int, state: states.State) -> None:
-        walk.left -= 1
-        walk.skipped += state.is_skipped
-        walk.failed += state.is_failure
-        walk.cancelled += state.type is T.CANCELLED
-        for follower in reversed(walk.followers):
-            after = follower.walk
-            if follower.pairwise and after.expanded and index < len(after.state):
-                if after.child_waiting is not None:
-                    after.child_waiting[index] -= 1
-                    if after.child_waiting[index]:
-                        continue
-                self._push(after, index)
+        mapping.count(walk, state)
+        for after in mapping.followers_of_child(walk, index):
+            self._push(after, index)
         if not walk.left:
-            self._finish_parent(walk)
-
-    def _finish_parent(self, walk: plan.Walk) -> None:
-        count = len(walk.state)
-        if walk.failed:
-            why = f"{walk.failed} of {count} mapped runs failed"
-            self._finish(walk, -1, T.FAILED, "Failed", why)
-        elif walk.cancelled:
-            self._finish(
-                walk, -1, T.CANCELLED, "Cancelled", f"{walk.cancelled} of {count} mapped runs were cancelled"
-            )
-        elif count and walk.skipped == count:
-            self._finish(walk, -1, T.SUCCESS, "Skipped", f"all {count} mapped runs were skipped")
-        else:
-            self._finish(walk, -1, T.SUCCESS, "Success", f"{count} mapped runs")
+            self._finish(walk, -1, *mapping.together(walk))
 
     # ending
 

@@ -8,7 +8,7 @@ from typing import Any
 _HEAD = struct.Struct(">Q")
 
 
-class Closed(Exception):  # noqa: N818 - the other side has gone: an event, which the reader handles
+class Closed(Exception):
     """The pipe has no other end any more."""
 
 

@@ -4,11 +4,12 @@ A branch's tasks hang on a comparison node; where it says False they are skipped
 """
 
 import contextlib
+import enum
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, cast
 
 from headrace import errors
-from headrace.graph import building, future, graph, operators, task, triggers
+from headrace.graph import building, edge, future, graph, operators, task, triggers
 
 
 def _equals(value: Any, expected: Any) -> bool:
@@ -69,6 +70,17 @@ def ifelse(condition: Any, then: Any, otherwise: Any = None) -> Any:
         truth,
         {expected: branch for expected, branch in ((True, then), (False, otherwise)) if branch is not None},
     )
+
+
+def branch(compare: graph.Node) -> str:
+    """The value a branch waits for, where it is a word of the schematic: other values are part of the code and stay there."""
+    match compare.arguments.get("expected"):
+        case edge.Constant(enum.Enum() as value):
+            return value.name
+        case edge.Constant(bool() | int() | float() | None as value):
+            return str(value)
+        case _:
+            return "a value"
 
 
 def _branch(owner: graph.Graph, value: Any, expected: Any, branch: Any) -> Any:

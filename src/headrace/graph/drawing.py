@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from headrace.graph import edge, graph, layout, structure
+from headrace.graph import conditions, edge, graph, layout
 
 #: Fill and line by the name of a state, else by its type.
 _COLOURS = {
@@ -51,7 +51,7 @@ def draw(drawn: graph.Graph, state: Any = None) -> Drawing:
     """Draws a graph; `state` is what a run of it answered."""
     widths = {slug: len(_label(node)) * _CHARACTER + _PADDING for slug, node in drawn.nodes.items()}
     placed = layout.lay_out(drawn, widths)
-    tasks = {} if state is None else state.tasks
+    tasks: Any = {} if state is None else state.tasks
     size = f'width="{placed.width:.0f}" height="{placed.height:.0f}" viewBox="0 0 {placed.width:.0f} {placed.height:.0f}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="system-ui, sans-serif" font-size="12">',
@@ -71,7 +71,7 @@ def _label(node: graph.Node) -> str:
 
 
 def _node(node: graph.Node, box: layout.Box, tasks: Any) -> Iterator[str]:
-    found = tasks[node.slug] if node.slug in tasks else None
+    found = tasks.get(node.slug)
     fill, line = (
         _UNCOLOURED
         if found is None
@@ -121,5 +121,5 @@ def _edge(each: edge.Edge, drawn: graph.Graph, placed: layout.Layout) -> Iterato
         'marker-end="url(#headrace-arrow)"/>'
     )
     if each.case:
-        label = html.escape(structure.branch(drawn.nodes[each.upstream]))
+        label = html.escape(conditions.branch(drawn.nodes[each.upstream]))
         yield f'<text x="{(start.x + end.x) / 2 + 5:.1f}" y="{middle:.1f}" font-size="11" fill="#4b5563">{label}</text>'

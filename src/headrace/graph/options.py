@@ -86,10 +86,10 @@ class Options:
     def delay_before(self, retry: int, fraction: float = 0.0) -> timedelta:
         """How long to wait before the retry of this number (from 1); `fraction` in [0, 1) is the caller's random number."""
         if callable(self.retry_delay):
-            seconds = seconds("retry_delay", self.retry_delay(retry))
+            delay = seconds("retry_delay", self.retry_delay(retry))
         else:
-            seconds = self.retry_delay[min(retry, len(self.retry_delay)) - 1]
-        return timedelta(seconds=seconds * self.backoff ** (retry - 1) * (1 + self.jitter * fraction))
+            delay = self.retry_delay[min(retry, len(self.retry_delay)) - 1]
+        return timedelta(seconds=delay * self.backoff ** (retry - 1) * (1 + self.jitter * fraction))
 
 
 def options(given: Mapping[str, Any], *, name: str, before: Options | None = None) -> Options:
@@ -134,10 +134,10 @@ def text(option: str, value: Any) -> str:
 
 
 def name(option: str, value: Any) -> str:
-    text = text(option, value).strip()
-    if not text:
+    given = text(option, value).strip()
+    if not given:
         raise ValueError("name is empty; leave it out to use the function's name.")
-    return text
+    return given
 
 
 def count(option: str, value: Any) -> int:
@@ -180,10 +180,10 @@ def _factor(option: str, value: Any) -> float:
 def timeout(option: str, value: Any) -> timedelta | None:
     if value is None:
         return None
-    seconds = seconds(option, value)
-    if seconds == 0:
+    given = seconds(option, value)
+    if given == 0:
         raise ValueError("timeout is 0; leave it out for none.")
-    return timedelta(seconds=seconds)
+    return timedelta(seconds=given)
 
 
 def _exceptions(option: str, value: Any) -> tuple[type[BaseException], ...]:

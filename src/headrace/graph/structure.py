@@ -1,6 +1,5 @@
 """What registration sends of a graph: names, types, edges and settings, never code; and the digests that decide versions."""
 
-import enum
 import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,7 +9,7 @@ import msgspec
 
 from headrace import errors
 from headrace.core import schedules as core_schedules
-from headrace.graph import canonical, edge, graph, parameters
+from headrace.graph import canonical, conditions, edge, graph, parameters
 from headrace.wire import executors, flows, run_configs
 
 
@@ -182,19 +181,8 @@ def _edge(each: edge.Edge, described: graph.Graph) -> flows.EdgeSpec:
         key=each.key,
         mapped=each.mapped,
         flattened=each.flattened,
-        case=branch(described.nodes[each.upstream]) if each.case else None,
+        case=conditions.branch(described.nodes[each.upstream]) if each.case else None,
     )
-
-
-def branch(compare: graph.Node) -> str:
-    """The value a branch waits for, where it is a word of the schematic: other values are part of the code and stay there."""
-    match compare.arguments.get("expected"):
-        case edge.Constant(enum.Enum() as value):
-            return value.name
-        case edge.Constant(bool() | int() | float() | None as value):
-            return str(value)
-        case _:
-            return "a value"
 
 
 def _parameter(definition: parameters.Definition) -> flows.ParameterSpec:
