@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgresql import PostgresServer
-from running import Portal, Server, VirtualClock
 
 from headrace.server import app, migrations
 from headrace.settings import Settings
 from headrace.web.database import Database
+from postgresql import PostgresServer
+from running import Portal, Server, VirtualClock
 
 
 @pytest.fixture

@@ -116,10 +116,15 @@ class Server:
         request_id: str | None = None,
     ) -> Any:
         """Performs the operation, as the administrator unless somebody else is named."""
-        return self.portal.run(self.service.call(operation, request, caller or self.as_.administrator, request_id))
+        return self.portal.run(
+            self.service.call(operation, request, caller or self.as_.administrator, request_id)
+        )
 
     def begin(
-        self, operation: operations.Operation[Any, Any], request: wire.Message, caller: handlers.Caller | None = None
+        self,
+        operation: operations.Operation[Any, Any],
+        request: wire.Message,
+        caller: handlers.Caller | None = None,
     ) -> Any:
         """Starts it and gives a future: for answers that are held."""
         return self.portal.start(self.service.call(operation, request, caller or self.as_.administrator))

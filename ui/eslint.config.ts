@@ -8,7 +8,7 @@ export default defineConfig(
   globalIgnores(['src/api/generated', 'node_modules']),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
-  hooks.configs.flat['recommended-latest'] ?? [],
+  hooks.configs.flat['recommended-latest'],
   {
     languageOptions: {
       globals: globals.browser,

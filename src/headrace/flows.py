@@ -4,20 +4,18 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import platform
+import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
-    Literal,
     ParamSpec,
     Protocol,
     Self,
-    TypedDict,
     TypeVar,
     Unpack,
     cast,
@@ -25,69 +23,19 @@ from typing import (
 )
 
 from headrace import errors
-from headrace.graph import building, drawing, parameters, task
+from headrace.graph import building, context, flow_options, parameters, task
 from headrace.graph import graph as graphs
-from headrace.graph import options as task_options
 
 if TYPE_CHECKING:
-    from headrace import storage as storages
+    from pathlib import Path
+
     from headrace.client import Client
-    from headrace.core import schedules
     from headrace.engine import outcome
-    from headrace.wire import executors, flows, run_configs
+    from headrace.graph import drawing
+    from headrace.wire import flows
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-OnLost = Literal["crash", "reschedule"]
-
-
-class Keywords(TypedDict, total=False):
-    """The options of a flow, as people write them."""
-
-    name: str
-    schedule: "schedules.Schedule | Sequence[schedules.Schedule] | None"
-    executor: "executors.Executor | None"
-    run_config: "run_configs.RunConfig | None"
-    #: Where the content is kept; None: a file of this user on this machine.
-    storage: "storages.Storage | None"
-    labels: Iterable[str]
-    #: How often a failed flow run is tried again by the server.
-    retries: int
-    retry_delay: task_options.Duration
-    timeout: task_options.Duration | None
-    #: What becomes of a run whose process is lost: `crash` runs it at most once, `reschedule` at least once.
-    on_lost: OnLost
-    lost_after: task_options.Duration | None
-    #: The directory in which tasks' results are kept.
-    results: str | Path | None
-    on_state: task_options.Hook | Iterable[task_options.Hook]
-    log_prints: bool
-    #: The author's own word for the code, in place of its digest.
-    version: str | None
-    description: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options in their normal form."""
-
-    name: str
-    schedule: "tuple[schedules.Schedule, ...]" = ()
-    executor: "executors.Executor | None" = None
-    run_config: "run_configs.RunConfig | None" = None
-    storage: "storages.Storage | None" = None
-    labels: frozenset[str] = frozenset()
-    retries: int = 0
-    retry_delay: timedelta = timedelta(0)
-    timeout: timedelta | None = None
-    on_lost: OnLost = "crash"
-    lost_after: timedelta | None = None
-    results: Path | None = None
-    on_state: tuple[task_options.Hook, ...] = ()
-    log_prints: bool = False
-    version: str | None = None
-    description: str = ""
 
 
 class Flow(Generic[P, R]):
@@ -97,19 +45,20 @@ class Flow(Generic[P, R]):
     `with Flow("daily-sales") as f: ...`.
     """
 
-    options: Options
+    options: flow_options.Options
 
     def __init__(
-        self, name: str | None = None, *, function: Callable[P, R] | None = None, **given: Unpack[Keywords]
+        self, name: str | None = None, /, function: Callable[P, R] | None = None, **given: Any
     ) -> None:
-        if name is None and function is None:
+        """`given` are the options of `graph.flow_options.Keywords`."""
+        if name is None and function is None and "name" not in given:
             raise errors.GraphError('A flow needs a name: `Flow("daily-sales")`.')
         if function is not None:
             _refuse_body(function)
             functools.update_wrapper(cast("Any", self), function)
-        known = given.get("name", name or getattr(function, "__name__", "flow"))
+        known = given.get("name") or name or getattr(function, "__name__", "flow")
         self.function: Callable[..., Any] | None = function
-        self.options = _options(given, known)
+        self.options = flow_options.options(given, known)
         self._graph: graphs.Graph | None = graphs.Graph(self.options.name) if function is None else None
         self._open: list[contextlib.ExitStack] = []
         self._lock = threading.RLock()
@@ -172,11 +121,11 @@ class Flow(Generic[P, R]):
         """What calling the flow answers: a `return` for the classical form."""
         self.graph.set_result(value)
 
-    def with_options(self, **given: Unpack[Keywords]) -> "Flow[P, R]":
+    def with_options(self, **given: Unpack[flow_options.Keywords]) -> "Flow[P, R]":
         """The same graph with some options changed; this flow stays as it is."""
         changed: Flow[P, R] = object.__new__(type(self))
         changed.__dict__.update({**self.__dict__, "_lock": threading.RLock(), "_open": []})
-        changed.options = _options(given, given.get("name", self.name), before=self.options)
+        changed.options = flow_options.options(given, given.get("name", self.name), before=self.options)
         if changed.name != self.name:
             changed._graph = None if self.function is not None else _renamed(self.graph, changed.name)
         return changed
@@ -217,14 +166,33 @@ class Flow(Generic[P, R]):
         return {**dict(zip(names, args, strict=False)), **kwargs}
 
     def _run(self, given: Mapping[str, Any]) -> "outcome.FlowState":
-        from headrace.engine import flow_runner  # the engine costs what building a flow should not
+        """Runs the graph, again after a failure as often as the flow's retries say, as the server would."""
+        from headrace.engine import flow_runner, results  # the engine costs what building a flow should not
 
-        return flow_runner.run(self, given)
+        chosen = self.options
+        facts = _facts(self.name, self.graph.validate(given), chosen.labels)
+        for attempt in itertools.count(1):
+            state = flow_runner.FlowRunner(
+                self.graph,
+                run=dataclasses.replace(facts, run_attempt=attempt),
+                executor=chosen.executor,
+                store=None if chosen.results is None else results.ResultStore(chosen.results),
+                log_prints=chosen.log_prints,
+                timeout=None if chosen.timeout is None else chosen.timeout.total_seconds(),
+                on_state=chosen.on_state,
+                subject=self,
+            ).run()
+            if not state.is_failure or attempt > chosen.retries:
+                return state
+            time.sleep(chosen.retry_delay.total_seconds())
+        raise AssertionError  # counting never ends
 
     # showing and registering
 
-    def visualize(self, state: Any = None, path: str | Path | None = None) -> drawing.Drawing:
+    def visualize(self, state: Any = None, path: "str | Path | None" = None) -> "drawing.Drawing":
         """The graph as SVG, which a notebook shows by itself; coloured by a run's `state`, written to `path` if given."""
+        from headrace.graph import drawing
+
         drawn = drawing.draw(self.graph, state)
         if path is not None:
             drawn.save(path)
@@ -283,6 +251,7 @@ class Flow(Generic[P, R]):
         return answer
 
     def _registration(self, project: str, labels: frozenset[str]) -> "flows.RegisterFlow":
+        import platform
         from importlib import metadata
 
         import msgspec
@@ -334,6 +303,23 @@ class Flow(Generic[P, R]):
         return ["flow", structure.sub_flow_form(self.graph, forms)]
 
 
+def _facts(name: str, given: Mapping[str, Any], labels: frozenset[str]) -> context.Run:
+    """The facts of a run started here; inside a task it is part of that task's run, and holds its fence."""
+    import uuid
+
+    current = context.current()
+    now = datetime.now(UTC)
+    made = context.Run(
+        uuid.uuid4().hex, name, given, run_name=name, scheduled_at=now, labels=tuple(sorted(labels))
+    )
+    if current is None:
+        return made
+    around = current.run if isinstance(current, context.Task) else current
+    return dataclasses.replace(
+        made, project=around.project, fence=around.fence, scheduled_at=around.scheduled_at
+    )
+
+
 class SubFlow:
     """What a sub-flow's node does: it runs the flow there, and its value is the node's."""
 
@@ -366,13 +352,17 @@ class Decorator(Protocol):
 @overload
 def flow(function: Callable[P, R], /) -> Flow[P, R]: ...
 @overload
-def flow(**given: Unpack[Keywords]) -> Decorator: ...
+def flow(**given: Unpack[flow_options.Keywords]) -> Decorator: ...
 def flow(function: Callable[..., Any] | None = None, /, **given: Any) -> Any:
     """Makes a flow of a function: `@flow`, or `@flow(name="daily-sales", schedule=cron("0 6 * * *"))`."""
     if function is not None:
         return Flow(function=function, **given)
-    _options(given, given.get("name", "…"))
-    return lambda function: Flow(function=function, **given)  # pyright: ignore[reportUnknownLambdaType, reportUnknownVariableType]
+    flow_options.options(given, given.get("name", "…"))
+    return functools.partial(_of_function, given)
+
+
+def _of_function(given: Any, function: Callable[..., Any]) -> Flow[..., Any]:
+    return Flow(function=function, **given)
 
 
 def _refuse_body(function: Callable[..., Any]) -> None:
@@ -396,87 +386,3 @@ def _renamed(given: graphs.Graph, name: str) -> graphs.Graph:
     copy = graphs.Graph(name)
     copy.__dict__.update({**given.__dict__, "name": name})
     return copy
-
-
-def _options(given: Mapping[str, Any], name: str, *, before: Options | None = None) -> Options:
-    chosen: dict[str, Any] = {"name": name}
-    for option, value in given.items():
-        if option not in _NORMAL:
-            raise errors.GraphError(
-                f"flow '{name}' has no option '{option}'.{task_options.suggestion(option, _NORMAL)}"
-            )
-        try:
-            chosen[option] = _NORMAL[option](option, value)
-        except (TypeError, ValueError) as error:
-            raise errors.GraphError(f"flow '{name}': {error}") from None
-    chosen["name"] = task_options.name("name", chosen["name"])
-    return Options(**chosen) if before is None else dataclasses.replace(before, **chosen)
-
-
-def _as_is(option: str, value: Any) -> Any:
-    return value
-
-
-def _schedules(option: str, value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return ()
-    given: tuple[Any, ...] = (
-        tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-    )
-    for item in given:
-        if not hasattr(item, "clocks"):
-            raise TypeError(
-                f"schedule is {item!r}; give `cron(...)`, `every(...)`, `rrule(...)`, `dates(...)`, or a list of them."
-            )
-    return given
-
-
-def _labels(option: str, value: Any) -> frozenset[str]:
-    from headrace.core import labels
-
-    if isinstance(value, str):
-        raise TypeError(f"labels is the string {value!r}; give a list such as [{value!r}].")
-    try:
-        return frozenset(labels.normalised(value))
-    except errors.Invalid as error:
-        raise ValueError(error.message) from None
-
-
-def _delay(option: str, value: Any) -> timedelta:
-    return timedelta(seconds=task_options.seconds(option, value))
-
-
-def _on_lost(option: str, value: Any) -> str:
-    if value not in ("crash", "reschedule"):
-        raise ValueError(
-            f"on_lost is {value!r}; give 'crash' (at most once) or 'reschedule' (at least once)."
-        )
-    return value
-
-
-def _path(option: str, value: Any) -> Path | None:
-    return None if value is None else Path(value).expanduser()
-
-
-def _word(option: str, value: Any) -> str | None:
-    return None if value is None else task_options.text(option, value)
-
-
-_NORMAL: dict[str, Callable[[str, Any], Any]] = {
-    "name": task_options.name,
-    "schedule": _schedules,
-    "executor": _as_is,
-    "run_config": _as_is,
-    "storage": _as_is,
-    "labels": _labels,
-    "retries": task_options.count,
-    "retry_delay": _delay,
-    "timeout": task_options.timeout,
-    "on_lost": _on_lost,
-    "lost_after": task_options.timeout,
-    "results": _path,
-    "on_state": task_options.hooks,
-    "log_prints": task_options.yes_or_no,
-    "version": _word,
-    "description": task_options.text,
-}

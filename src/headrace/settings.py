@@ -32,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: signs run tokens; servers that share a database must share it. Empty: a file under `home`.
     log_level, log_format: of the services themselves; the format is text or json.
     hide_exception_text: state messages carry an exception's type and not its text.
+    timing: seconds that replace those of `core.leases.Timing`, by name, for example {"lease": 40}; servers and agents
+        must have the same. In the environment as JSON.
+    extra_loggers: names of loggers that runs capture although they pass nothing on to the root, separated by commas.
     """
 
     home: Path
@@ -47,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     log_format: str = "text"
     hide_exception_text: bool = False
+    timing: dict[str, float] = {}
+    extra_loggers: str = ""
 
     @property
     def database(self) -> str:
@@ -67,7 +72,9 @@ SECRETS = ("api_key", "database_url", "secret_key")
 def home() -> Path:
     """The folder of this user's Headrace: `HEADRACE_HOME`, else the platform's data folder."""
     given = os.environ.get("HEADRACE_HOME")
-    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("headrace", appauthor=False))
+    return (
+        Path(given).expanduser() if given else Path(platformdirs.user_data_dir("headrace", appauthor=False))
+    )
 
 
 def load(**given: Any) -> Settings:
@@ -103,7 +110,9 @@ def _from_environment() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in Settings.__struct_fields__:
         variable = f"HEADRACE_{name.upper()}"
-        if variable in os.environ:
+        if name == "timing" and variable in os.environ:
+            values[name] = _json(variable)
+        elif variable in os.environ:
             values[name] = os.environ[variable]
         elif name in SECRETS and f"{variable}_FILE" in os.environ:
             path = Path(os.environ[f"{variable}_FILE"])
@@ -112,6 +121,13 @@ def _from_environment() -> dict[str, Any]:
             except OSError as error:
                 raise errors.SettingsError(f"{variable}_FILE: {error}") from None
     return values
+
+
+def _json(variable: str) -> Any:
+    try:
+        return msgspec.json.decode(os.environ[variable])
+    except msgspec.DecodeError as error:
+        raise errors.SettingsError(f"{variable} is not JSON: {error}") from None
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -124,7 +140,12 @@ def _from_file(path: Path) -> dict[str, Any]:
     profile = profile or str(content.get("profile", "default"))
     if profile != "default" and profile not in profiles and profile not in _credentials(path):
         raise errors.SettingsError(f"there is no profile {profile!r} in {path}")
-    values = {**content, **_credentials(path).get(profile, {}), **profiles.get(profile, {}), "profile": profile}
+    values = {
+        **content,
+        **_credentials(path).get(profile, {}),
+        **profiles.get(profile, {}),
+        "profile": profile,
+    }
     for name in values:
         if name not in Settings.__struct_fields__:
             close = difflib.get_close_matches(name, Settings.__struct_fields__, 1)

@@ -111,3 +111,12 @@ def test_only_a_run_with_user_code_is_unreachable(kind):
     expected = kind in (StateType.RUNNING, StateType.CANCELLING)
     assert leases.unreachable(kind, NOW, NOW) is expected
     assert not leases.unreachable(kind, NOW - seconds(1), NOW)
+
+
+def test_times_are_replaced_by_name_and_must_fit_together() -> None:
+    assert leases.timed({}) == leases.Timing()
+    assert leases.timed({"lost_after": 60}).lost_after == timedelta(seconds=60)
+    with pytest.raises(errors.Invalid, match="no time 'leese'"):
+        leases.timed({"leese": 1})
+    with pytest.raises(errors.Invalid, match="not safe"):
+        leases.timed({"grace": 1})

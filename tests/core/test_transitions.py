@@ -172,6 +172,7 @@ def test_a_move_of_the_table_is_made(before, after, actor, facts, name):
         ("Failed", "Cancelling", U, {}, "finished"),
         (None, "Running", R, {}, "not_allowed"),
         (None, "Scheduled", A, {}, "not_allowed"),
+        (None, "Scheduled Rescued", U, {}, "not_allowed"),
     ],
 )
 def test_any_other_move_is_refused_with_a_code(before, after, actor, facts, code):
@@ -275,7 +276,7 @@ any_transition = st.builds(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(any_transition)
 def test_no_accepted_move_of_a_flow_run_breaks_a_promise(t):
     verdict = decide(t)
@@ -305,7 +306,7 @@ def test_no_accepted_move_of_a_flow_run_breaks_a_promise(t):
     assert after.name in states.NAMES[after.type]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(any_transition)
 def test_no_accepted_move_of_a_task_run_breaks_a_promise(t):
     verdict = decide(t, transitions.TASK_RUN_RULES)

@@ -10,13 +10,16 @@ import {
 import { meQuery } from '@/api/me'
 import { Frame } from '@/frame/Frame'
 import { parseSearch, type Search, stringifySearch } from '@/frame/search'
-import { ErrorPage } from '@/pages/problem/ErrorPage'
+import { ErrorPage, RootErrorPage } from '@/pages/problem/ErrorPage'
 import { NotFoundPage } from '@/pages/problem/NotFoundPage'
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({
   validateSearch: (search: Search): Search => search,
-  beforeLoad: async ({ context }) => ({ me: await context.client.ensureQueryData(meQuery) }),
+  beforeLoad: async ({ context }) => ({
+    me: await context.client.query({ ...meQuery, staleTime: 'static' }),
+  }),
   component: Outlet,
+  errorComponent: RootErrorPage,
 })
 
 /** Everything that needs somebody signed in. */
@@ -63,6 +66,18 @@ const flows = createRoute({
   component: lazyRouteComponent(() => import('@/pages/flows/FlowsPage'), 'FlowsPage'),
 })
 
+const flow = createRoute({
+  getParentRoute: () => frame,
+  path: '/flows/$flowId',
+  component: lazyRouteComponent(() => import('@/pages/flow/FlowPage'), 'FlowPage'),
+})
+
+const flowRun = createRoute({
+  getParentRoute: () => frame,
+  path: '/flow-runs/$flowRunId',
+  component: lazyRouteComponent(() => import('@/pages/flowRun/FlowRunPage'), 'FlowRunPage'),
+})
+
 const agents = createRoute({
   getParentRoute: () => frame,
   path: '/agents',
@@ -81,19 +96,20 @@ const team = createRoute({
   component: lazyRouteComponent(() => import('@/pages/team/TeamPage'), 'TeamPage'),
 })
 
+const elsewhere = createRoute({ getParentRoute: () => frame, path: '$', component: NotFoundPage })
+
 export function makeRouter(client: QueryClient) {
   return createRouter({
     routeTree: root.addChildren([
       signIn,
       start,
-      frame.addChildren([dashboard, welcome, flows, agents, account, team]),
+      frame.addChildren([dashboard, welcome, flows, flow, flowRun, agents, account, team, elsewhere]),
     ]),
     context: { client },
     parseSearch,
     stringifySearch,
     defaultPreload: 'intent',
     defaultErrorComponent: ErrorPage,
-    defaultNotFoundComponent: NotFoundPage,
     scrollRestoration: true,
     scrollToTopSelectors: ['#main'],
   })

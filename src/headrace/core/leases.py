@@ -5,15 +5,14 @@ a grace are over; the run's supervisor promises to have ended the run process by
 states the inequality that makes the two promises fit together. Nothing here reads a clock.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from headrace import errors
 from headrace.core import states
-
-#: States in which somebody holds a lease on the run.
-LEASED = frozenset({states.StateType.SUBMITTED, states.StateType.RUNNING, states.StateType.CANCELLING})
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +57,20 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
                 f"margin + grace ({waits.total_seconds():g} s) must be longer than kill + pause + clock-rate error x"
                 f" (lease - margin) ({needs.total_seconds():g} s), or a run could be executed twice at a time.",
             )
+
+
+def timed(seconds: Mapping[str, float]) -> Timing:
+    """The usual times with some replaced, by name and in seconds. Invalid, naming the field, when they do not fit together."""
+    for name in seconds:
+        if name not in Timing.__struct_fields__:
+            known = ", ".join(Timing.__struct_fields__)
+            raise errors.Invalid(f"there is no time {name!r}; there are {known}", fields={name: "unknown"})
+    values: dict[str, Any] = {name: timedelta(seconds=value) for name, value in seconds.items()}
+    if "clock_rate_error" in seconds:
+        values["clock_rate_error"] = seconds["clock_rate_error"]
+    timing = msgspec.structs.replace(Timing(), **values)
+    timing.check()
+    return timing
 
 
 def _wrong(field: str, sentence: str) -> errors.Invalid:

@@ -89,7 +89,11 @@ _MARKS = tuple(
 )
 
 FLOW_RUN_MOVES: tuple[Move, ...] = (
-    Move(None, _SCHEDULED, _by(_U, _S, _R), "idempotency key or clock tick unused", (Effect.WAKE_DISPATCH,)),
+    Move(
+        *(None, _SCHEDULED, _by(_U, _S, _R), "idempotency key or clock tick unused"),
+        (Effect.WAKE_DISPATCH,),
+        name="Scheduled",
+    ),
     Move(_SCHEDULED, _SUBMITTED, _by(_A), "claim: due, labels match, slots free, not paused", _CLAIMED),
     Move(_SCHEDULED, _CANCELLED, _by(_U, _S), "the scheduler's: its schedule was paused or edited", _UNHELD),
     Move(_SUBMITTED, _SUBMITTED, _by(_A), "fence; forward names only", (Effect.RENEW_LEASE,)),

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, cast
 
-import cloudpickle
-
 from headrace import errors
-from headrace.executors import tracebacks
+from headrace.executors import pickling, tracebacks
 from headrace.graph import caching, options
 
 _PLAIN = (
@@ -128,7 +126,7 @@ def _parts(value: Any) -> list[bytes]:
         return _code(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [token((field.name, getattr(value, field.name))) for field in dataclasses.fields(value)]
-    return [cloudpickle.dumps(value)]
+    return [pickling.dumps(value)]
 
 
 def _code(code: types.CodeType) -> list[bytes]:

@@ -23,7 +23,14 @@ class Beat(NamedTuple):
 class Heartbeat:
     """Sends from `start` to `stop`; `poke` is called, from the thread, when there is something to take."""
 
-    def __init__(self, client: client.Client, request: runs.HeartbeatFlowRun, timing: leases.Timing, *, poke: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: client.Client,
+        request: runs.HeartbeatFlowRun,
+        timing: leases.Timing,
+        *,
+        poke: Callable[[], None],
+    ) -> None:
         self._client = client
         self._request = request
         self._every = timing.heartbeat.total_seconds()
@@ -54,7 +61,9 @@ class Heartbeat:
             sent_at = time.monotonic()
             try:
                 # the answer is held for one heartbeat's time; with half of it on top two tries fit before the deadline
-                answer = self._client.call(operations.heartbeat_flow_run, self._request, timeout=1.5 * self._every, patience=0)
+                answer = self._client.call(
+                    operations.heartbeat_flow_run, self._request, timeout=1.5 * self._every, patience=0
+                )
             except (errors.Conflict, errors.Unauthenticated, errors.Forbidden, errors.NotFound) as error:
                 self._tell(Beat(sent_at, refused=str(error)))
                 return

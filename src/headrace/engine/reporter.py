@@ -40,7 +40,8 @@ class Reporter:
     """Reports for one run and fence.
 
     `lost` is called, on the reporter's thread, when the server refuses this attempt's writes: another has taken over, or
-    the run is over. Nothing is sent after that.
+    the run is over. Nothing is sent after that. `ordered` is called, on that thread too, when an answer carries the order
+    to cancel; whoever hears it calls `cancel`.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class Reporter:
         spool_path: Path,
         *,
         lost: Callable[[errors.HeadraceError], None],
+        ordered: Callable[[], None],
     ) -> None:
         self._client = client
         self._run = flow_run_id
         self._fence = fence
         self._lost = lost
+        self._ordered = ordered
         self._outbox: spool.Spool[Batch] = spool.Spool(spool_path, _encode, _decode)
         self._changed = threading.Condition(threading.Lock())
         self._events: list[runs.TaskEvent] = []
@@ -120,12 +123,20 @@ class Reporter:
             self._changed.notify_all()
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
-        """`cancel` is called, once and on the reporter's thread, when the server orders it; at once if it already has."""
+        """`cancel` is called once when the run is to end; at once if that has been said already."""
         with self._changed:
             self._cancels.append(cancel)
             late = self._cancelled
         if late:
             cancel()
+
+    def cancel(self) -> None:
+        """The run is to end as Cancelled: those who asked by `on_cancel` are told, once."""
+        with self._changed:
+            calls = [] if self._cancelled else list(self._cancels)
+            self._cancelled = True
+        for call in calls:
+            call()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was said is acknowledged. False when the time is over or the server has refused."""
@@ -245,12 +256,8 @@ class Reporter:
     def _obey(self, answer: runs.Written) -> None:
         if answer.orders.superseded:
             self._give_up(errors.Superseded())
-        elif answer.orders.cancel:
-            with self._changed:
-                calls = [] if self._cancelled else list(self._cancels)
-                self._cancelled = True
-            for cancel in calls:
-                cancel()
+        elif answer.orders.cancel and not self._cancelled:
+            self._ordered()
 
     def _give_up(self, error: errors.HeadraceError) -> None:
         with self._changed:

@@ -1,12 +1,11 @@
 """Serializers: how results become bytes and values again, by the name that is kept beside each result."""
 
-import pickle
 from typing import Any
 
-import cloudpickle
 import msgspec
 
 from headrace import errors
+from headrace.executors import pickling
 from headrace.graph import options
 
 
@@ -16,10 +15,10 @@ class Pickle:
     name = "pickle"
 
     def dumps(self, value: Any) -> bytes:
-        return cloudpickle.dumps(value)
+        return pickling.dumps(value)
 
     def loads(self, data: bytes) -> Any:
-        return pickle.loads(data)  # noqa: S301 - results are read from where the user keeps them
+        return pickling.loads(data)
 
 
 class Json:

@@ -12,9 +12,7 @@ import os
 import selectors
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -25,7 +23,11 @@ from headrace import client, errors
 from headrace.core import leases, states
 from headrace.engine import execute, heartbeat, processes
 from headrace.launch import directory as run_directory
+from headrace.launch import identity
 from headrace.wire import operations, runs
+
+#: Seconds past its timeout until a run that has not ended itself is told to.
+TIMEOUT_RESERVE = 1.0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -48,10 +50,14 @@ class Watch:
         """Why the run process must end now, or nothing."""
         if self.ending or self.reported:
             return ""
-        if self.reschedules and self.renewed_at is not None and now >= leases.runner_deadline(self.renewed_at, self.timing):
+        if (
+            self.reschedules
+            and self.renewed_at is not None
+            and now >= leases.runner_deadline(self.renewed_at, self.timing)
+        ):
             return "the server could not be reached before the lease ended, and the run may be started again elsewhere"
         if self.timeout is not None and self.started_at is not None and now >= self.started_at + self.timeout:
-            return f"it ran longer than its timeout of {self.timeout:g} s"
+            return "it ran longer than its timeout"
         return ""
 
     def end(self, reason: str, now: float) -> None:
@@ -72,7 +78,9 @@ class Watch:
         return min(moments, default=None)
 
     def timed_out(self, now: float) -> bool:
-        return self.timeout is not None and self.started_at is not None and now >= self.started_at + self.timeout
+        return (
+            self.timeout is not None and self.started_at is not None and now >= self.started_at + self.timeout
+        )
 
 
 class Supervisor:
@@ -87,7 +95,10 @@ class Supervisor:
 
     def run(self) -> run_directory.ExitRecord:
         """Takes the handover, runs, and answers with the exit record it has written."""
-        run_directory.write_holder(self._directory, run_directory.Holder(pid=os.getpid()))
+        run_directory.hold(
+            self._directory,
+            run_directory.Holder(pid=os.getpid(), started=identity.start_time(os.getpid()) or 0.0),
+        )
         processes.adopt_orphans()
         wake, poke = os.pipe()
         os.set_blocking(wake, False)
@@ -101,13 +112,19 @@ class Supervisor:
         self._watch = Watch(
             timing=handover.timing,
             reschedules=assignment.on_lost == "reschedule",
-            timeout=assignment.timeout_seconds,
+            timeout=None
+            if assignment.timeout_seconds is None
+            else assignment.timeout_seconds + TIMEOUT_RESERVE,
         )
         announcements = self._fork(handover)
         self._client = client.Client(handover.server_url, assignment.token, patience=5.0)
         request = runs.HeartbeatFlowRun(flow_run_id=assignment.flow_run_id, fence=assignment.fence)
-        self._heartbeat = heartbeat.Heartbeat(self._client, request, handover.timing, poke=lambda: _poke(poke))
-        self._selector.register(announcements, selectors.EVENT_READ, lambda: self._announcement(announcements))
+        self._heartbeat = heartbeat.Heartbeat(
+            self._client, request, handover.timing, poke=lambda: _poke(poke)
+        )
+        self._selector.register(
+            announcements, selectors.EVENT_READ, lambda: self._announcement(announcements)
+        )
         self._selector.register(wake, selectors.EVENT_READ, lambda: self._woken(wake))
         self._hold()
         record = self._record(assignment)
@@ -222,7 +239,9 @@ class Supervisor:
         if beat.answer is None:
             return
         if beat.answer.lease_seconds > 0:
-            watch.timing = msgspec.structs.replace(watch.timing, lease=timedelta(seconds=beat.answer.lease_seconds))
+            watch.timing = msgspec.structs.replace(
+                watch.timing, lease=timedelta(seconds=beat.answer.lease_seconds)
+            )
         watch.renewed_at = max(watch.renewed_at or 0.0, beat.sent_at)
         orders = beat.answer.orders
         if orders.superseded:
@@ -238,7 +257,10 @@ class Supervisor:
         if not watch.reported and watch.timed_out(time.monotonic()):
             watch.reported = self._report_timeout(assignment)
         return run_directory.ExitRecord(
-            exit_code=code, reported=watch.reported, reporting=watch.reporting, reason=_words(code, watch.ending)
+            exit_code=code,
+            reported=watch.reported,
+            reporting=watch.reporting,
+            reason=_words(code, watch.ending),
         )
 
     def _report_timeout(self, assignment: runs.Assignment) -> bool:
@@ -264,7 +286,9 @@ def _kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _become_run_process(handover: run_directory.Handover, directory: Path, parent: int, announcements: int) -> NoReturn:
+def _become_run_process(
+    handover: run_directory.Handover, directory: Path, parent: int, announcements: int
+) -> NoReturn:
     """The forked child: a group of its own, default signals, and then the run."""
     code = 1
     try:
@@ -299,7 +323,11 @@ def _words(code: int, ending: str) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    hint = " If nobody killed it, the machine may have run out of memory." if code == -signal.SIGKILL and not ending else ""
+    hint = (
+        " If nobody killed it, the machine may have run out of memory."
+        if code == -signal.SIGKILL and not ending
+        else ""
+    )
     return f"The run's process was killed by {name}{because}.{hint}"
 
 

@@ -8,16 +8,13 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import pickle
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-import cloudpickle
-
 from headrace import errors, executors
 from headrace.engine import caching, prints, results
-from headrace.executors import interrupts, tracebacks
+from headrace.executors import interrupts, pickling, tracebacks
 from headrace.graph import caching as policies
 from headrace.graph import context, graph, options
 from headrace.wire import runs
@@ -116,7 +113,7 @@ class Answer:
                 self.after,
             )
         try:
-            pickled = cloudpickle.dumps(self.value)
+            pickled = pickling.dumps(self.value)
         except Exception:  # noqa: BLE001 - pickling users' exceptions may raise anything
             pickled = b""
         return _revive, (self.kind, pickled, self.message, self.trace, self.retryable, self.after)
@@ -131,7 +128,7 @@ def _revive(
     after: timedelta | None,
 ) -> Answer:
     try:
-        value = pickle.loads(pickled)  # noqa: S301 - from our own worker
+        value = pickling.loads(pickled)
     except Exception:  # noqa: BLE001 - a user's exception may refuse to be made again
         value = errors.TaskFailed(message)
     if trace:

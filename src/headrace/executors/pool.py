@@ -7,7 +7,6 @@ takes along what it holds.
 import contextlib
 import logging
 import os
-import pickle
 import selectors
 import signal
 import subprocess
@@ -15,10 +14,8 @@ import sys
 import time
 from typing import Any
 
-import cloudpickle
-
 from headrace import executors
-from headrace.executors import frames, tracebacks, worker
+from headrace.executors import frames, pickling, tracebacks, worker
 
 #: How long a worker that was told goodbye may take before it is killed.
 GOODBYE_SECONDS = 2.0
@@ -97,7 +94,7 @@ class ProcessExecutor:
     def submit(self, call: executors.Call) -> None:
         try:
             key, code = self._code_of(call)
-            own = cloudpickle.dumps(call.own)
+            own = pickling.dumps(call.own)
         except Exception as error:  # noqa: BLE001 - pickling users' objects may raise anything
             message = f"it cannot be sent to a worker process: {tracebacks.sentence(error)}"
             self._refused.append(executors.Ending(call.ticket, executors.Kind.REFUSED, message=message))
@@ -153,7 +150,7 @@ class ProcessExecutor:
         known = self._code.get(id(call.shared))
         if known is None:
             self._keys += 1
-            known = (call.shared, self._keys, cloudpickle.dumps((call.function, call.shared)))
+            known = (call.shared, self._keys, pickling.dumps((call.function, call.shared)))
             self._code[id(call.shared)] = known
             if len(self._code) > worker.KEPT:
                 del self._code[next(iter(self._code))]
@@ -188,7 +185,7 @@ class ProcessExecutor:
             return
         match message:
             case ("log", ticket, record):
-                self._log(ticket, logging.makeLogRecord(pickle.loads(record)))  # noqa: S301 - our own worker
+                self._log(ticket, logging.makeLogRecord(pickling.loads(record)))
             case ("begun", _):
                 if speaker.call is not None and speaker.call.timeout is not None:
                     speaker.deadline = time.monotonic() + speaker.call.timeout
@@ -227,7 +224,7 @@ def _ending(kind: str, ticket: int, value: Any) -> executors.Ending:
     if kind == "refused":
         return executors.Ending(ticket, executors.Kind.REFUSED, message=value)
     try:
-        return executors.Ending(ticket, executors.Kind.DONE, pickle.loads(value))  # noqa: S301 - our own worker
+        return executors.Ending(ticket, executors.Kind.DONE, pickling.loads(value))
     except Exception as error:  # noqa: BLE001 - users' objects may raise anything when they are read
         message = f"its value cannot be read from a worker process: {tracebacks.sentence(error)}"
         return executors.Ending(ticket, executors.Kind.REFUSED, message=message)

@@ -6,7 +6,6 @@ children and all.
 
 import logging
 import os
-import pickle
 import queue
 import signal
 import sys
@@ -14,9 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
-
-from headrace.executors import frames, tracebacks
+from headrace.executors import frames, pickling, tracebacks
 
 #: How many tasks' code a worker keeps. Both sides forget the oldest in the same order.
 KEPT = 64
@@ -42,10 +39,10 @@ def _portable(record: logging.LogRecord) -> bytes:
         text = f"{text}\n{tracebacks.strip(record.exc_info[1])}"
     values = dict(record.__dict__, msg=text, args=None, exc_info=None, exc_text=None)
     try:
-        return cloudpickle.dumps(values)
+        return pickling.dumps(values)
     except Exception:  # noqa: BLE001 - `extra=` may hold anything; the record matters more than its extras
         plain = {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
-        return cloudpickle.dumps(plain)
+        return pickling.dumps(plain)
 
 
 class _Worker:
@@ -94,14 +91,14 @@ class _Worker:
         try:
             code = self._code[key]
             if isinstance(code, bytes):
-                code = self._code[key] = pickle.loads(code)  # noqa: S301 - from the run process
+                code = self._code[key] = pickling.loads(code)
             function, shared = code
-            arguments = pickle.loads(own)  # noqa: S301 - from the run process
+            arguments = pickling.loads(own)
         except BaseException as error:  # noqa: BLE001 - importing users' modules may raise anything
             return "refused", ticket, f"it cannot be loaded in a worker process: {tracebacks.sentence(error)}"
         value = function(shared, arguments)
         try:
-            return "done", ticket, cloudpickle.dumps(value)
+            return "done", ticket, pickling.dumps(value)
         except BaseException as error:  # noqa: BLE001 - pickling users' objects may raise anything
             reason = tracebacks.sentence(error)
             return "refused", ticket, f"its value cannot be sent from a worker process: {reason}"

@@ -6,13 +6,21 @@ The engine enters one `Run` for a run and one `Task` for each attempt of a task;
 import contextlib
 import contextvars
 import dataclasses
-import logging
 from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from headrace import errors
 from headrace.graph import options as task_options
+
+if TYPE_CHECKING:
+    import logging
+
+
+def _logger() -> "logging.Logger":
+    import logging  # a third of what importing `flow` may cost, and needed only in a run
+
+    return logging.getLogger("headrace.task")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Task:
     loop_count: int = 1
     loop_value: Any = None
     resumed: bool = False
-    logger: logging.Logger = dataclasses.field(default_factory=lambda: logging.getLogger("headrace.task"))
+    logger: "logging.Logger" = dataclasses.field(default_factory=_logger)
 
 
 _current: contextvars.ContextVar[Run | Task | None] = contextvars.ContextVar("headrace_context", default=None)
@@ -94,7 +102,7 @@ class Context:
         loop_count: int
         loop_value: Any
         resumed: bool
-        logger: logging.Logger
+        logger: "logging.Logger"
     else:
 
         def __getattr__(self, name: str) -> Any:

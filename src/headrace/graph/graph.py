@@ -297,7 +297,8 @@ def _bind(called: "task.Task[..., Any]", args: tuple[Any, ...], kwargs: Mapping[
             _check_input(called, key)
         raise errors.GraphError(f"task '{called.name}': {error}; it takes {_inputs(signature)}.") from None
     rest = next((each.name for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD), None)
-    return bound if rest is None else {**bound, **bound.pop(rest, {})}
+    further: dict[str, Any] = {} if rest is None else bound.pop(rest, {})
+    return bound | further
 
 
 def _inputs(signature: inspect.Signature) -> str:

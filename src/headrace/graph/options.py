@@ -1,7 +1,6 @@
 """The options of a task: what people may write, and the normal form that the engine reads."""
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, TypedDict, cast
@@ -110,6 +109,8 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """A sentence to follow “there is no such …”: the nearest known word, or the list where it is short, or nothing."""
+    import difflib
+
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:

@@ -7,8 +7,6 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from headrace import errors
 from headrace.graph import building, context, task
 from headrace.graph import options as task_options
@@ -32,6 +30,8 @@ class Definition:
 
     def schema(self) -> dict[str, Any]:
         """Its type as JSON Schema; an empty one where the type has none."""
+        import msgspec  # a third of what importing `flow` may cost, and not needed to build one
+
         if self.annotation is Any:
             return {}
         if hasattr(self.annotation, "model_json_schema"):  # pydantic, where the user has it
@@ -46,6 +46,8 @@ class Definition:
 
     def default_as_json(self) -> Any:
         """The default as the server keeps it. Raises errors.GraphError where JSON has no words for it."""
+        import msgspec
+
         if self.required:
             return None
         if hasattr(self.default, "model_dump"):
@@ -60,6 +62,8 @@ class Definition:
 
     def convert(self, value: Any) -> Any:
         """The value in the parameter's type, from JSON or Python. Raises ValueError with what is wrong."""
+        import msgspec
+
         if self.annotation is Any:
             return value
         if hasattr(self.annotation, "model_validate"):

@@ -31,9 +31,10 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the run process: its supervisor."""
+    """Who holds the run process: its supervisor, by `identity.start_time` not to be mistaken for another."""
 
     pid: int
+    started: float
 
 
 class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +84,17 @@ def is_waiting(directory: Path) -> bool:
     return (directory / HANDOVER).exists()
 
 
-def write_holder(directory: Path, holder: Holder) -> None:
-    _write(directory / _HOLDER, msgspec.json.encode(holder))
+def hold(directory: Path, holder: Holder) -> None:
+    """Makes the supervisor the holder. Only the first one becomes it; raises errors.LaunchError for all others."""
+    draft = directory / f".{_HOLDER}.{holder.pid}"
+    try:
+        _write(draft, msgspec.json.encode(holder))
+        os.link(draft, directory / _HOLDER)
+        draft.unlink()
+    except OSError as error:
+        raise errors.LaunchError(
+            f"the run in {directory} cannot be taken: {error.strerror or error}"
+        ) from None
 
 
 def read_holder(directory: Path) -> Holder | None:

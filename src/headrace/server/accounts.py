@@ -28,7 +28,12 @@ _FIRST_EMAIL = "administrator@localhost"
 _users = tables.users
 _by_id = sa.select(_users).where(_users.c.id == sa.bindparam("id"))
 _by_email = sa.select(_users.c.id).where(_users.c.email == sa.bindparam("email"))
-_user_page = sa.select(_users).where(_users.c.id > sa.bindparam("after")).order_by(_users.c.id).limit(sa.bindparam("n"))
+_user_page = (
+    sa.select(_users)
+    .where(_users.c.id > sa.bindparam("after"))
+    .order_by(_users.c.id)
+    .limit(sa.bindparam("n"))
+)
 _update = sa.update(_users).where(_users.c.id == sa.bindparam("user_id")).values(
     name=sa.bindparam("name"), role=sa.bindparam("role"), active=sa.bindparam("active"), generation=sa.bindparam("generation")
 )  # fmt: skip
@@ -51,9 +56,15 @@ _account_rows = sa.select(
     .scalar_subquery()
     .label("keys"),
 )
-_account_page = _account_rows.where(_accounts.c.id > sa.bindparam("after")).order_by(_accounts.c.id).limit(sa.bindparam("n"))
+_account_page = (
+    _account_rows.where(_accounts.c.id > sa.bindparam("after"))
+    .order_by(_accounts.c.id)
+    .limit(sa.bindparam("n"))
+)
 _account_by_name = sa.select(_accounts.c.id).where(_accounts.c.name == sa.bindparam("name"))
-_delete_account = sa.delete(_accounts).where(_accounts.c.id == sa.bindparam("account_id")).returning(_accounts.c.id)
+_delete_account = (
+    sa.delete(_accounts).where(_accounts.c.id == sa.bindparam("account_id")).returning(_accounts.c.id)
+)
 
 _ZERO = UUID(int=0)
 
@@ -79,7 +90,9 @@ def list_users(call: Call, request: accounts.ListUsers) -> wire.Page[accounts.Us
 
 
 @prepares(operations.create_user)
-def _hash_first_password(service: Service, caller: handlers.Caller, request: accounts.CreateUser) -> str | None:
+def _hash_first_password(
+    service: Service, caller: handlers.Caller, request: accounts.CreateUser
+) -> str | None:
     return passwords.hashed(request.password, "password") if request.password else None
 
 
@@ -130,7 +143,9 @@ def delete_user(call: Call, request: accounts.UserRef) -> wire.Empty:
 
 
 @handles(operations.list_service_accounts)
-def list_service_accounts(call: Call, request: accounts.ListServiceAccounts) -> wire.Page[accounts.ServiceAccount]:
+def list_service_accounts(
+    call: Call, request: accounts.ListServiceAccounts
+) -> wire.Page[accounts.ServiceAccount]:
     shown = pages.limit(request.limit)
     after = pages.read(request.after, UUID) if request.after else _ZERO
     rows = call.connection.execute(_account_page, {"after": after, "n": shown + 1}).all()
@@ -143,20 +158,26 @@ def create_service_account(call: Call, request: accounts.CreateServiceAccount) -
     name = _name(request.name)
     if call.connection.execute(_account_by_name, {"name": name}).one_or_none() is not None:
         raise errors.Conflict(f"there is a service account {name!r} already", fields={"name": "taken"})
+    made = accounts.ServiceAccount(
+        id=ids.uuid7(), name=name, role=request.role, created_at=call.now, created_by=call.caller.name, keys=0
+    )
     values = {
-        "id": ids.uuid7(),
-        "name": name,
-        "role": request.role,
-        "created_at": call.now,
-        "created_by": call.caller.name,
+        "id": made.id,
+        "name": made.name,
+        "role": made.role,
+        "created_at": made.created_at,
+        "created_by": made.created_by,
     }
     call.connection.execute(_accounts.insert(), values)
-    return accounts.ServiceAccount(**values, keys=0)
+    return made
 
 
 @handles(operations.delete_service_account)
 def delete_service_account(call: Call, request: accounts.ServiceAccountRef) -> wire.Empty:
-    if call.connection.execute(_delete_account, {"account_id": request.service_account_id}).one_or_none() is None:
+    if (
+        call.connection.execute(_delete_account, {"account_id": request.service_account_id}).one_or_none()
+        is None
+    ):
         raise errors.NotFound(f"there is no service account {request.service_account_id}")
     return wire.Empty()
 
@@ -191,7 +212,12 @@ def first_administrator(call: Call) -> UUID:
 def make_start_link(call: Call, user_id: UUID, *, lasts: timedelta = START_LINK) -> str:
     """A token that signs this user in once; `/start?token=…` is the page that shows it."""
     token = tokens.new("")
-    values = {"token_sha256": tokens.digest(token), "user_id": user_id, "expires_at": call.now + lasts, "used_at": None}
+    values = {
+        "token_sha256": tokens.digest(token),
+        "user_id": user_id,
+        "expires_at": call.now + lasts,
+        "used_at": None,
+    }
     call.connection.execute(tables.start_links.insert(), values)
     return token
 
@@ -200,8 +226,9 @@ def make_start_link(call: Call, user_id: UUID, *, lasts: timedelta = START_LINK)
 
 
 def _insert(call: Call, name: str, email: str, role: accounts.Role, password_hash: str | None) -> UUID:
+    user_id = ids.uuid7()
     values = {
-        "id": ids.uuid7(),
+        "id": user_id,
         "name": name,
         "email": email,
         "role": role.value,
@@ -212,7 +239,7 @@ def _insert(call: Call, name: str, email: str, role: accounts.Role, password_has
         "last_seen_at": None,
     }
     call.connection.execute(_users.insert(), values)
-    return values["id"]
+    return user_id
 
 
 def _found(call: Call, user_id: UUID) -> sa.Row[Any]:
@@ -242,7 +269,12 @@ def _user(row: sa.Row[Any]) -> accounts.User:
 
 def _account(row: sa.Row[Any]) -> accounts.ServiceAccount:
     return accounts.ServiceAccount(
-        id=row.id, name=row.name, role=row.role, created_at=row.created_at, created_by=row.created_by, keys=row.keys
+        id=row.id,
+        name=row.name,
+        role=row.role,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        keys=row.keys,
     )
 
 
@@ -257,6 +289,11 @@ def _name(name: str) -> str:
 def _email(email: str) -> str:
     email = email.strip().lower()
     local, at, domain = email.rpartition("@")
-    if not (local and at and domain) or len(email) > _LONGEST_EMAIL or not email.isprintable() or " " in email:
+    if (
+        not (local and at and domain)
+        or len(email) > _LONGEST_EMAIL
+        or not email.isprintable()
+        or " " in email
+    ):
         raise errors.Invalid("this is not an address of mail", fields={"email": "not an address"})
     return email

@@ -24,19 +24,25 @@ _agents = tables.agents
 _runs = tables.flow_runs
 
 #: Every kind of run config, by the word that agents use.
-KINDS = tuple(sorted(str(kind.__struct_config__.tag) for kind in (run_configs.LocalRun, run_configs.DockerRun)))
+KINDS = tuple(
+    sorted(str(kind.__struct_config__.tag) for kind in (run_configs.LocalRun, run_configs.DockerRun))
+)
 #: How many of its last runs an agent is shown with.
 LAST = 10
 #: States in which an agent, or the process that it launched, has a run in hand.
 IN_HAND = (StateType.SUBMITTED.value, StateType.RUNNING.value, StateType.CANCELLING.value)
 
 _find = sa.select(_agents).where(_agents.c.id == sa.bindparam("id"))
-_named = sa.select(_agents).where(_agents.c.owner == sa.bindparam("owner"), _agents.c.name == sa.bindparam("name"))
+_named = sa.select(_agents).where(
+    _agents.c.owner == sa.bindparam("owner"), _agents.c.name == sa.bindparam("name")
+)
 _alive = sa.select(_agents).where(_agents.c.last_contact_at > sa.bindparam("since")).order_by(_agents.c.id)
 _update = sa.update(_agents).where(_agents.c.id == sa.bindparam("agent"))
 _key_name = sa.select(tables.keys.c.name).where(tables.keys.c.id == sa.bindparam("id"))
 _runs_of = (
-    sa.select(_runs.c.id, _runs.c.name, _runs.c.state_type, _runs.c.state_at, tables.flows.c.name.label("flow"))
+    sa.select(
+        _runs.c.id, _runs.c.name, _runs.c.state_type, _runs.c.state_at, tables.flows.c.name.label("flow")
+    )
     .add_columns(tables.projects.c.name.label("project"))
     .join(tables.flows, tables.flows.c.id == _runs.c.flow_id)
     .join(tables.projects, tables.projects.c.id == _runs.c.project_id)
@@ -74,7 +80,10 @@ def own(call: Call[Any], agent_id: UUID) -> sa.Row[Any]:
 
 def own_run(call: Call[Any], run: sa.Row[Any]) -> None:
     """Refuses an account that speaks for a run which another account's agent holds."""
-    if run.agent_id is not None and call.connection.execute(_find, {"id": run.agent_id}).one_or_none() is not None:
+    if (
+        run.agent_id is not None
+        and call.connection.execute(_find, {"id": run.agent_id}).one_or_none() is not None
+    ):
         own(call, run.agent_id)
 
 
@@ -89,7 +98,11 @@ def register_agent(call: Call[Any], request: agents.RegisterAgent) -> agents.Age
     _check(request)
     whose = owner(call.caller)
     known = call.connection.execute(_named, {"owner": whose, "name": request.name}).one_or_none()
-    key_name = call.connection.execute(_key_name, {"id": call.caller.key_id}).scalar() if call.caller.key_id else None
+    key_name = (
+        call.connection.execute(_key_name, {"id": call.caller.key_id}).scalar()
+        if call.caller.key_id
+        else None
+    )
     values: dict[str, Any] = {
         "instance": request.instance,
         "key_id": call.caller.key_id,
@@ -119,15 +132,20 @@ def register_agent(call: Call[Any], request: agents.RegisterAgent) -> agents.Age
 def _check(request: agents.RegisterAgent) -> None:
     if not request.name.strip() or len(request.name) > labels.LONGEST:
         raise errors.Invalid(
-            f"an agent's name has 1 to {labels.LONGEST} characters", fields={"name": f"1 to {labels.LONGEST} characters"}
+            f"an agent's name has 1 to {labels.LONGEST} characters",
+            fields={"name": f"1 to {labels.LONGEST} characters"},
         )
     for kind in request.launches:
         if kind not in KINDS:
             near = difflib.get_close_matches(kind, KINDS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KINDS)}"
-            raise errors.Invalid(f"there is no kind of run config {kind!r}: {hint}", fields={"launches": hint})
+            raise errors.Invalid(
+                f"there is no kind of run config {kind!r}: {hint}", fields={"launches": hint}
+            )
     if not request.launches:
-        raise errors.Invalid("an agent that launches nothing gets no runs", fields={"launches": f"some of {', '.join(KINDS)}"})
+        raise errors.Invalid(
+            "an agent that launches nothing gets no runs", fields={"launches": f"some of {', '.join(KINDS)}"}
+        )
 
 
 def know(call: Call[Any], row: sa.Row[Any]) -> None:
@@ -143,7 +161,9 @@ def list_agents(call: Call[Any], request: agents.ListAgents) -> wire.Page[agents
     timing = moves.leasing(call).timing
     if request.after is not None:
         name, last = pages.read(request.after, tuple[str, UUID])
-        query = query.where(sa.tuple_(_agents.c.name, _agents.c.id) > sa.tuple_(sa.literal(name), sa.literal(last)))
+        query = query.where(
+            sa.tuple_(_agents.c.name, _agents.c.id) > sa.tuple_(sa.literal(name), sa.literal(last))
+        )
     fresh, kept = call.now - 2 * timing.heartbeat, call.now - timing.lease
     contact = _agents.c.last_contact_at
     match request.health:
@@ -159,7 +179,11 @@ def list_agents(call: Call[Any], request: agents.ListAgents) -> wire.Page[agents
             raise errors.Invalid(
                 f"health is healthy, late or gone, not {other!r}", fields={"health": "healthy, late or gone"}
             )
-    rows = call.connection.execute(query).all() if request.label else call.connection.execute(query.limit(shown + 1)).all()
+    rows = (
+        call.connection.execute(query).all()
+        if request.label
+        else call.connection.execute(query.limit(shown + 1)).all()
+    )
     if request.label:  # labels are a list in one column, and there are hundreds of agents at most
         rows = [row for row in rows if request.label in row.labels][: shown + 1]
     page, following = pages.cut(rows, shown, lambda row: (row.name, row.id))
@@ -215,7 +239,11 @@ def _agent(call: Call[Any], row: sa.Row[Any]) -> agents.Agent:
     silent = call.now - row.last_contact_at
     health = "healthy" if silent < 2 * timing.heartbeat else "late" if silent < timing.lease else "gone"
     served = [queue.id for queue in queues.served(call.connection, offer(row))]
-    count = call.connection.execute(_could_take, {"queues": served, "moment": call.now}).scalar_one() if served else 0
+    count = (
+        call.connection.execute(_could_take, {"queues": served, "moment": call.now}).scalar_one()
+        if served
+        else 0
+    )
     return agents.Agent(
         id=row.id,
         name=row.name,

@@ -1,24 +1,70 @@
-"""The server put together: its handlers, loops and tables over one database."""
+"""The server put together: its handlers, loops and tables over one database, behind HTTP."""
 
-from headrace.server import accounts, identity, keys, sessions, tables, tokens
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.server import accounts, identity, keys, migrations, sessions, tables, tokens
+from headrace.server.loops import janitor
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
+from headrace.web import app, service, serving
 from headrace.web import database as databases
-from headrace.web import service
+from headrace.wire import operations
 
-__all__ = ["NOUNS", "build"]
-
+#: The built user interface.
+STATIC = Path(__file__).parent / "static"
 #: Imported for their handlers.
 NOUNS = (accounts, keys, sessions)
+LOOPS = (identity.last_use, janitor.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
-    """The server over this database, which must be prepared. Nothing runs yet."""
+    """The server over this database. Nothing runs yet."""
+    secret = tokens.load_secret(settings) if secret is None else secret
     return Service(
         settings=settings,
         database=database,
         registry=registry,
         tables=service.Tables(requests=tables.requests, loop_leases=tables.loop_leases),
-        secret=tokens.load_secret(settings) if secret is None else secret,
+        secret=secret,
         identify=identity.identify,
+        csrf_token=functools.partial(tokens.csrf_token, secret),
     )
+
+
+def application(built: Service, readiness: Callable[[], str | None] = lambda: None) -> app.App:
+    """The server's HTTP application."""
+    return app.App(
+        built, operations.OPERATIONS, title="Headrace", version=sessions.VERSION, ui=STATIC, ready=readiness
+    )
+
+
+def serve(settings: Settings, *, started: Callable[[Service], None] | None = None) -> None:
+    """Runs a server until it is told to stop. `started` is called when it is ready.
+
+    Raises errors.SettingsError in words: a port in use, a database that another server holds, one to be upgraded.
+    """
+    listener = serving.listen(settings.host, settings.port)
+
+    async def main() -> None:
+        with listener:
+            database = databases.Database.open(settings.database)
+            built = build(settings, database)
+            readiness = serving.Readiness()
+
+            async def prepare() -> None:
+                await database.start()
+                await migrations.prepare(database)
+
+            await serving.serve(
+                built,
+                application(built, readiness),
+                listener,
+                duties=LOOPS,
+                prepare=prepare,
+                readiness=readiness,
+                started=None if started is None else functools.partial(started, built),
+            )
+
+    serving.run(main)

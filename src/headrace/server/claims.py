@@ -5,7 +5,7 @@ meet, before its LIMIT; on PostgreSQL runs that others are just taking are passe
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from headrace.wire import executors, operations, run_configs, runs, storage
 
 _runs = tables.flow_runs
 _flows = tables.flows
+_queues = tables.queues
 _versions = tables.flow_versions
 
 #: The longest that a claim is held.
@@ -30,16 +31,20 @@ LONGEST = 60.0
 #: How many runs that are due soon an agent's empty claim makes known to dispatch.
 SOON = 200
 
-_scheduled = _runs.c.state_type == StateType.SCHEDULED.value
 #: The literal lets both databases see that the partial index of the claim will do.
 _waiting = sa.text("flow_runs.state_type = 'Scheduled'")
 _closed = sa.select(_flows.c.id).where(sa.or_(_flows.c.paused, _flows.c.archived_at.is_not(None)))
+_first = (
+    sa.select(_runs.c.not_before)
+    .where(_waiting, _runs.c.queue_id == _queues.c.id)
+    .order_by(_runs.c.not_before)
+    .limit(1)
+    .scalar_subquery()
+)
 _heads = (
-    sa.select(_runs.c.queue_id)
-    .where(_waiting, _runs.c.queue_id.in_(sa.bindparam("queues", expanding=True)))
-    .where(_runs.c.not_before <= sa.bindparam("moment"))
-    .group_by(_runs.c.queue_id)
-    .order_by(sa.func.min(_runs.c.not_before))
+    sa.select(_queues.c.id, _first.label("not_before"))
+    .where(_queues.c.id.in_(sa.bindparam("queues", expanding=True)), _first.is_not(None))
+    .order_by(_first)
 )
 _choose = (
     sa.select(_runs.c.id)
@@ -65,17 +70,38 @@ _current = (
     .where(_runs.c.id == sa.bindparam("id"))
 )
 _version = sa.select(
-    *(_versions.c.id, _versions.c.labels, _versions.c.run_config, _versions.c.parameters, _versions.c.retries),
+    *(
+        _versions.c.id,
+        _versions.c.labels,
+        _versions.c.run_config,
+        _versions.c.parameters,
+        _versions.c.retries,
+    ),
     *(_versions.c.retry_delay_seconds, _versions.c.timeout_seconds, _versions.c.on_lost),
     _versions.c.lost_after_seconds,
 ).where(_versions.c.id == sa.bindparam("id"))
 _requeue = sa.update(_runs).where(_runs.c.id == sa.bindparam("run"))
 _assigned = (
     sa.select(
-        *(_runs.c.id, _runs.c.name, _runs.c.fence, _runs.c.attempt, _runs.c.run_config, _runs.c.parameters),
-        *(_runs.c.due_at, _runs.c.log_level, _runs.c.on_lost, _runs.c.timeout_seconds, _runs.c.state_type),
-        *(_runs.c.started_at, _flows.c.name.label("flow"), tables.projects.c.name.label("project")),
-        *(_versions.c.number, _versions.c.storage, _versions.c.content_sha256, _versions.c.executor),
+        *[
+            *(
+                _runs.c.id,
+                _runs.c.name,
+                _runs.c.fence,
+                _runs.c.attempt,
+                _runs.c.run_config,
+                _runs.c.parameters,
+            ),
+            *(
+                _runs.c.due_at,
+                _runs.c.log_level,
+                _runs.c.on_lost,
+                _runs.c.timeout_seconds,
+                _runs.c.state_type,
+            ),
+            *(_runs.c.started_at, _flows.c.name.label("flow"), tables.projects.c.name.label("project")),
+            *(_versions.c.number, _versions.c.storage, _versions.c.content_sha256, _versions.c.executor),
+        ]
     )
     .join(_flows, _flows.c.id == _runs.c.flow_id)
     .join(tables.projects, tables.projects.c.id == _runs.c.project_id)
@@ -96,13 +122,15 @@ def claim_flow_run(call: Call[Any], request: runs.ClaimFlowRun) -> runs.Claimed:
     if agent.draining:
         return _NOTHING
     served = {queue.id: queue for queue in queues.served(call.connection, agents.offer(agent))}
-    for run_id in _candidates(call, served):
+    heads = _heads_of(call, served)
+    for run_id in _candidates(call, heads):
         assignment = _take(call, run_id, agent)
         if assignment is not None:
             call.keep = {"run": str(assignment.flow_run_id), "fence": assignment.fence}
             call.flow_run_id = assignment.flow_run_id
             return runs.Claimed(assignment=assignment)
-    _expect(call, served)
+    if heads:
+        _expect(call, served)
     return _NOTHING
 
 
@@ -112,13 +140,20 @@ async def hold_claim(service: Service, caller: Caller, request: runs.ClaimFlowRu
     return await service.part(dispatch.Dispatch).claim(service, request.agent_id, seconds, run)
 
 
-def _candidates(call: Call[Any], served: dict[int, queues.Queue]) -> Iterator[UUID]:
-    """The first run of each queue, the queue that waits longest first. Asked again, it goes on with the same queue."""
+def _heads_of(call: Call[Any], served: dict[int, queues.Queue]) -> list[tuple[int, datetime]]:
+    """The queues that are not empty, with the time of their first run; the one that waits longest comes first."""
     if not served:
-        return
-    heads = call.connection.execute(_heads, {"queues": list(served), "moment": call.now}).scalars().all()
-    for queue_id in heads:
-        while (found := call.connection.execute(_choose, {"queue": queue_id, "moment": call.now}).scalar()) is not None:
+        return []
+    return [(row.id, row.not_before) for row in call.connection.execute(_heads, {"queues": list(served)})]
+
+
+def _candidates(call: Call[Any], heads: list[tuple[int, datetime]]) -> Iterator[UUID]:
+    """The first run of each queue. Asked again, it goes on with the same queue."""
+    for queue_id, not_before in heads:
+        asked = {"queue": queue_id, "moment": call.now}
+        while (
+            not_before <= call.now and (found := call.connection.execute(_choose, asked).scalar()) is not None
+        ):
             yield found
 
 
@@ -155,7 +190,9 @@ def _newer_version(call: Call[Any], run_id: UUID) -> dict[str, Any] | None:
     if problems:
         return None
     copied = ("retries", "retry_delay_seconds", "timeout_seconds", "on_lost", "lost_after_seconds")
-    changes: dict[str, Any] = {"version_id": new.id, "parameters": values} | {name: getattr(new, name) for name in copied}
+    changes: dict[str, Any] = {"version_id": new.id, "parameters": values} | {
+        name: getattr(new, name) for name in copied
+    }
     followed = run.flow_labels is None and run.labels == list(core_labels.normalised(old.labels))
     labels = core_labels.normalised(new.labels) if followed else tuple(run.labels)
     config = new.run_config if run.run_config == old.run_config else run.run_config
@@ -198,8 +235,6 @@ def _assignment(call: Call[Any], row: sa.Row[Any]) -> runs.Assignment:
 
 def _expect(call: Call[Any], served: dict[int, queues.Queue]) -> None:
     """Lets dispatch know of runs that are due soon: those made before this server's start, or by another server."""
-    if not served:
-        return
     later = call.now + dispatch.HORIZON
     hub = call.service.part(dispatch.Dispatch)
     asked = {"queues": list(served), "moment": call.now, "later": later}

@@ -7,7 +7,7 @@ database, so that a run which comes in between finds it. Nothing here is done wh
 import asyncio
 import dataclasses
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -103,7 +103,7 @@ class Dispatch:
         return found
 
     @contextmanager
-    def _waiter(self, offer: Offer) -> Iterator[Waiter]:
+    def _waiter(self, offer: Offer) -> Generator[Waiter]:
         waiter = Waiter(offer, next(self._numbers))
         try:
             yield waiter

@@ -5,7 +5,7 @@ A heartbeat changes no state. It renews the lease of a run that its sender holds
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -30,8 +30,10 @@ HELD = (StateType.RUNNING.value, StateType.CANCELLING.value)
 # In the order of their ids, so that two servers never wait for each other's rows.
 _look = (
     sa.select(
-        *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
-        *(_runs.c.not_before, _runs.c.version, _runs.c.fence),
+        *[
+            *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
+            *(_runs.c.not_before, _runs.c.version, _runs.c.fence),
+        ]
     )
     .where(_runs.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(_runs.c.id)
@@ -51,10 +53,15 @@ class Beat(NamedTuple):
     fence: int
 
 
-def renew(call: Call[Any], beats: Collection[Beat], states: Collection[str] = HELD) -> dict[UUID, sa.Row[Any]]:
+def renew(
+    call: Call[Any], beats: Collection[Beat], states: Collection[str] = HELD
+) -> dict[UUID, sa.Row[Any]]:
     """Renews the leases of those that hold their runs, in one statement. The rows of all runs that exist."""
     keeper = call.service.part(Leasing)
-    rows = {row.id: row for row in call.connection.execute(_look, {"ids": sorted({beat.run_id for beat in beats})})}
+    rows = {
+        row.id: row
+        for row in call.connection.execute(_look, {"ids": sorted({beat.run_id for beat in beats})})
+    }
     holders = [
         row.id
         for beat in beats
@@ -94,7 +101,7 @@ class Heartbeats:
         return rows[beat.run_id]
 
     @contextlib.contextmanager
-    def listening(self, run_id: UUID, hold: Hold) -> Iterator[None]:
+    def listening(self, run_id: UUID, hold: Hold) -> Generator[None]:
         """Inside, `release` wakes the hold."""
         holds = self._holds.setdefault(run_id, set())
         holds.add(hold)

@@ -18,8 +18,10 @@ Stream = Literal["events", "logs"]
 
 _runs = tables.flow_runs
 _facts = sa.select(
-    *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
-    *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.task_states),
+    *[
+        *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
+        *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.task_states),
+    ]
 ).where(_runs.c.id == sa.bindparam("id"))
 _locked = _facts.with_for_update()
 _found = sa.select(_streams.c.events, _streams.c.logs).where(

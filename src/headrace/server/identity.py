@@ -43,9 +43,21 @@ _session = (
     .select_from(tables.sessions.join(tables.users))
     .where(tables.sessions.c.token_sha256 == sa.bindparam("digest"))
 )
-_key_used = sa.update(tables.keys).where(tables.keys.c.id == sa.bindparam("subject")).values(last_used_at=sa.bindparam("at"))
-_session_used = sa.update(tables.sessions).where(tables.sessions.c.id == sa.bindparam("subject")).values(last_seen_at=sa.bindparam("at"))
-_user_seen = sa.update(tables.users).where(tables.users.c.id == sa.bindparam("subject")).values(last_seen_at=sa.bindparam("at"))
+_key_used = (
+    sa.update(tables.keys)
+    .where(tables.keys.c.id == sa.bindparam("subject"))
+    .values(last_used_at=sa.bindparam("at"))
+)
+_session_used = (
+    sa.update(tables.sessions)
+    .where(tables.sessions.c.id == sa.bindparam("subject"))
+    .values(last_seen_at=sa.bindparam("at"))
+)
+_user_seen = (
+    sa.update(tables.users)
+    .where(tables.users.c.id == sa.bindparam("subject"))
+    .values(last_seen_at=sa.bindparam("at"))
+)
 
 
 class LastUse:
@@ -68,7 +80,11 @@ class LastUse:
         """What is to be written, and forgets it."""
         taken = [(_key_used, self.keys), (_session_used, self.sessions), (_user_seen, self.users)]
         self.keys, self.sessions, self.users = {}, {}, {}
-        return [(update, [{"subject": key, "at": at} for key, at in seen.items()]) for update, seen in taken if seen]
+        return [
+            (update, [{"subject": key, "at": at} for key, at in seen.items()])
+            for update, seen in taken
+            if seen
+        ]
 
 
 async def identify(service: Service, credential: Credential) -> handlers.Caller:
@@ -80,7 +96,9 @@ async def identify(service: Service, credential: Credential) -> handlers.Caller:
     else:
         find = _of_session
     parameters = {"digest": tokens.digest(credential.token)}
-    caller, now = await service.database.read(lambda connection, now: (find(connection, now, parameters), now))
+    caller, now = await service.database.read(
+        lambda connection, now: (find(connection, now, parameters), now)
+    )
     service.part(LastUse).seen(caller, now)
     return caller
 
@@ -91,15 +109,21 @@ def _run(service: Service, token: str) -> handlers.Caller:
     if known is None:
         raise errors.Unauthenticated("this run token is not valid on this server")
     run_id, fence = known
-    return handlers.Caller("run", accounts.Role.RUN, id=run_id, name=f"run {run_id}", run_id=run_id, run_fence=fence)
+    return handlers.Caller(
+        "run", accounts.Role.RUN, id=run_id, name=f"run {run_id}", run_id=run_id, run_fence=fence
+    )
 
 
 def _of_key(connection: sa.Connection, now: datetime, parameters: dict[str, bytes]) -> handlers.Caller:
     row = connection.execute(_key, parameters).one_or_none()
     if row is None:
-        raise errors.Unauthenticated("this API key is not known here: make one on the account page, or `headrace login`")
+        raise errors.Unauthenticated(
+            "this API key is not known here: make one on the account page, or `headrace login`"
+        )
     if row.revoked_at is not None:
-        raise errors.Unauthenticated(f"the API key {row.name!r} was revoked on {row.revoked_at:%Y-%m-%d %H:%M} UTC")
+        raise errors.Unauthenticated(
+            f"the API key {row.name!r} was revoked on {row.revoked_at:%Y-%m-%d %H:%M} UTC"
+        )
     if row.expires_at is not None and row.expires_at <= now:
         raise errors.Unauthenticated(
             f"the API key {row.name!r} expired on {row.expires_at:%Y-%m-%d %H:%M} UTC: make a new one",
@@ -115,7 +139,9 @@ def _of_key(connection: sa.Connection, now: datetime, parameters: dict[str, byte
         )
     if not row.active:
         raise errors.Unauthenticated("this account is deactivated: ask an administrator")
-    return handlers.Caller("user", accounts.Role(row.user_role), id=row.user_id, name=row.user_name, key_id=row.id)
+    return handlers.Caller(
+        "user", accounts.Role(row.user_role), id=row.user_id, name=row.user_name, key_id=row.id
+    )
 
 
 def _of_session(connection: sa.Connection, now: datetime, parameters: dict[str, bytes]) -> handlers.Caller:

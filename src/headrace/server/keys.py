@@ -35,7 +35,9 @@ _revoke = sa.update(_keys).where(_keys.c.id == sa.bindparam("key_id")).values(re
 _replace = (
     sa.update(_keys)
     .where(_keys.c.name == sa.bindparam("old_name"), _keys.c.revoked_at.is_(None))
-    .where(sa.func.coalesce(_keys.c.user_id, _keys.c.service_account_id) == sa.bindparam("owner", type_=sa.Uuid))
+    .where(
+        sa.func.coalesce(_keys.c.user_id, _keys.c.service_account_id) == sa.bindparam("owner", type_=sa.Uuid)
+    )
     .values(revoked_at=sa.bindparam("at"))
 )
 _account = sa.select(tables.service_accounts.c.id).where(tables.service_accounts.c.id == sa.bindparam("id"))
@@ -105,10 +107,14 @@ def make(
         "expires_at": expires_at,
     }
     call.connection.execute(_keys.insert(), values)
-    return accounts.CreatedKey(key=_key(call, call.connection.execute(_one, {"id": values["id"]}).one()), value=value)
+    return accounts.CreatedKey(
+        key=_key(call, call.connection.execute(_one, {"id": values["id"]}).one()), value=value
+    )
 
 
-def replace(call: Call, name: str, *, user_id: UUID | None = None, service_account_id: UUID | None = None) -> str:
+def replace(
+    call: Call, name: str, *, user_id: UUID | None = None, service_account_id: UUID | None = None
+) -> str:
     """A new key instead of the owner's keys of this name, which are revoked; for the local agent and a user's profile."""
     owner = user_id or service_account_id
     call.connection.execute(_replace, {"old_name": name, "owner": owner, "at": call.now})

@@ -24,16 +24,39 @@ from headrace.wire import runs
 _runs = tables.flow_runs
 
 #: All that the rules ask about a run, and what its moves change.
-_FACTS = [
-    *(_runs.c.id, _runs.c.flow_id, _runs.c.project_id, _runs.c.queue_id, _runs.c.state_type, _runs.c.state_name),
-    *(_runs.c.state_message, _runs.c.state_at, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.rescues),
-    *(_runs.c.retries_used, _runs.c.not_before, _runs.c.lease_until, _runs.c.cancel_requested, _runs.c.agent_id),
+FACTS = [
+    *(
+        _runs.c.id,
+        _runs.c.flow_id,
+        _runs.c.project_id,
+        _runs.c.queue_id,
+        _runs.c.state_type,
+        _runs.c.state_name,
+    ),
+    *(
+        _runs.c.state_message,
+        _runs.c.state_at,
+        _runs.c.version,
+        _runs.c.fence,
+        _runs.c.attempt,
+        _runs.c.rescues,
+    ),
+    *(
+        _runs.c.retries_used,
+        _runs.c.not_before,
+        _runs.c.lease_until,
+        _runs.c.last_contact_at,
+        _runs.c.cancel_requested,
+        _runs.c.agent_id,
+    ),
     *(_runs.c.host, _runs.c.pid, _runs.c.retries, _runs.c.retry_delay_seconds, _runs.c.on_lost),
     *(_runs.c.lost_after_seconds, _runs.c.started_at, _runs.c.parent_run_id),
 ]
-_peek = sa.select(*_FACTS).where(_runs.c.id == sa.bindparam("id"))
+_peek = sa.select(*FACTS).where(_runs.c.id == sa.bindparam("id"))
 _load = _peek.with_for_update()
-_write = sa.update(_runs).where(_runs.c.id == sa.bindparam("run_id"), _runs.c.version == sa.bindparam("run_version"))
+_write = sa.update(_runs).where(
+    _runs.c.id == sa.bindparam("run_id"), _runs.c.version == sa.bindparam("run_version")
+)
 _record = sa.insert(tables.run_events)
 
 
@@ -69,8 +92,7 @@ def move(
     last three carry state, version and fence.
     """
     row = load(call, run) if isinstance(run, UUID) else run
-    verdict = transitions.decide(_transition(call, row, proposed, actor, fence, facts))
-    match verdict:
+    match judge(call, row, proposed, actor, fence=fence, **facts):
         case transitions.Accept(state=after):
             return _accepted(call, row, after, actor, changes or {}, marked=bool(facts.get("mark")))
         case transitions.Unchanged():
@@ -82,6 +104,19 @@ def move(
             raise errors.Superseded(f"run {row.id}: {reason}", **_known(row))
         case transitions.Reject(code=code, reason=reason):
             raise errors.Conflict(f"run {row.id}: {reason}", **_known(row), reason=code)
+
+
+def judge(
+    call: Call[Any],
+    row: sa.Row[Any],
+    proposed: State,
+    actor: Actor,
+    *,
+    fence: int | None = None,
+    **facts: Any,
+) -> transitions.Verdict:
+    """What the rules say about a move; it changes nothing."""
+    return transitions.decide(_transition(call, row, proposed, actor, fence, facts))
 
 
 def note(call: Call[Any], row: sa.Row[Any], said: State, fence: int) -> None:
@@ -96,7 +131,9 @@ def answer(call: Call[Any], row: sa.Row[Any], fence: int | None) -> runs.RunAnsw
     current = state(row)
     ended = current.type in (StateType.CRASHED, StateType.CANCELLED)
     stale = fence is not None and fence != row.fence and leasing(call).checks_fences
-    orders = runs.Orders(cancel=current.type is StateType.CANCELLING, superseded=stale or (fence is not None and ended))
+    orders = runs.Orders(
+        cancel=current.type is StateType.CANCELLING, superseded=stale or (fence is not None and ended)
+    )
     return _answer(call, current, row.version, row.fence, orders)
 
 
@@ -174,9 +211,7 @@ def _accepted(
     return _answer(call, after, row.version + 1, fence, orders)
 
 
-def _columns(
-    call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset[Effect]
-) -> dict[str, Any]:
+def _columns(call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset[Effect]) -> dict[str, Any]:
     """What the move changes in the run's row."""
     values: dict[str, Any] = {
         "version": row.version + 1,
@@ -217,7 +252,14 @@ def _update(call: Call[Any], row: sa.Row[Any], values: dict[str, Any]) -> None:
 
 
 def _event(
-    call: Call[Any], row: Any, kind: str, seq: int, said: State, fence: int, *, before: StateType | None = None
+    call: Call[Any],
+    row: Any,
+    kind: str,
+    seq: int,
+    said: State,
+    fence: int,
+    *,
+    before: StateType | None = None,
 ) -> None:
     values: dict[str, Any] = {
         "flow_run_id": row.id,

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-ADJECTIVES = (
+_ADJECTIVES = (
     "amber agile airy alert ample apt arctic autumn azure balmy bold brave breezy bright brisk bronze calm candid clear"
     " clever coastal copper cosy crisp dapper daring deep deft dewy eager early easy even fair fast fine firm fleet fond"
     " frosty gentle glad golden grand green hale handy happy hardy hazel honest humble ideal ivory jolly keen kind large"
@@ -10,8 +10,8 @@ ADJECTIVES = (
     " polar prime proud pure quick quiet rapid rare ready rosy rustic sage sandy serene sharp shiny silver sleek smooth"
     " snowy solar solid spry steady still stout sunny sure swift tidy topaz tranquil true upbeat vast vivid warm wise"
     " witty young"
-).split()
-NOUNS = (
+)
+_NOUNS = (
     "acorn alder apple arch aspen badger bay beacon beaver birch bison brook canal canyon cedar cliff cloud clover comet"
     " coral cove crane creek crow curlew dale dam delta dove dune eagle elk elm falcon fen fern finch fjord flint ford"
     " forest fox gale garden geyser glade glen gorge grove gull harbour hare hawk hazel heath heron hill ibis inlet iris"
@@ -19,7 +19,8 @@ NOUNS = (
     " mill moor moose moss oak oasis orchard osprey otter owl peak pebble pike pine plover pond poplar prairie puffin"
     " quail quarry rapids raven reef ridge river robin rook sage salmon shore sluice sparrow spring spruce stork strait"
     " stream summit swan teal thicket tide trout tundra vale valley violet vista walnut weir willow wren yew"
-).split()
+)
+ADJECTIVES, NOUNS = _ADJECTIVES.split(), _NOUNS.split()
 
 
 def of(run_id: UUID) -> str:

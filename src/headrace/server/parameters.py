@@ -19,7 +19,9 @@ def specs(stored: Any) -> list[flows.ParameterSpec]:
     return msgspec.convert(stored, list[flows.ParameterSpec])
 
 
-def merged(known: Sequence[flows.ParameterSpec], *layers: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def merged(
+    known: Sequence[flows.ParameterSpec], *layers: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The values, later layers winning, and what is wrong with them: field → sentence."""
     names = [spec.name for spec in known]
     values: dict[str, Any] = {spec.name: spec.default for spec in known if not spec.required}
@@ -35,7 +37,9 @@ def merged(known: Sequence[flows.ParameterSpec], *layers: Mapping[str, Any]) -> 
     return values | given, problems
 
 
-def resolved(flow: str, known: Sequence[flows.ParameterSpec], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def resolved(
+    flow: str, known: Sequence[flows.ParameterSpec], settings: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
     """The values for a run. Raises errors.Invalid with each field that is wrong.
 
     A setting for a parameter that a later version has not is passed over; what was given for this run is not.
@@ -54,4 +58,8 @@ def _unknown(name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, names, 1)
     if near:
         return f"is unknown, did you mean {near[0]!r}?"
-    return f"is unknown; the flow's parameters are {', '.join(names)}" if names else "is unknown; the flow has no parameters"
+    return (
+        f"is unknown; the flow's parameters are {', '.join(names)}"
+        if names
+        else "is unknown; the flow has no parameters"
+    )

@@ -35,7 +35,9 @@ def start_flow_run(call: Call[Any], request: runs.StartFlowRun) -> runs.RunAnswe
     if started and (row.host, row.pid) != (request.host, request.pid):
         # The same launch twice, perhaps of a repeated message: only one of the two may have begun.
         raise errors.Superseded(
-            f"run {row.id} has been started by process {row.pid} on {row.host} already", state=row.state_type, fence=row.fence
+            f"run {row.id} has been started by process {row.pid} on {row.host} already",
+            state=row.state_type,
+            fence=row.fence,
         )
     registered = call.connection.execute(_content, {"id": row.id}).scalar_one()
     if registered != request.content_sha256:
@@ -66,9 +68,14 @@ def heartbeat_flow_run(call: Call[Any], request: runs.HeartbeatFlowRun) -> runs.
 
 
 @waits(operations.heartbeat_flow_run)
-async def hold_heartbeat(service: Service, caller: Caller, request: runs.HeartbeatFlowRun, run: Run) -> runs.RunAnswer:
+async def hold_heartbeat(
+    service: Service, caller: Caller, request: runs.HeartbeatFlowRun, run: Run
+) -> runs.RunAnswer:
     """Renews together with other runs; the answer waits for an order, at most the time between two heartbeats."""
-    if caller.run_id is not None and (caller.run_id, caller.run_fence) != (request.flow_run_id, request.fence):
+    if caller.run_id is not None and (caller.run_id, caller.run_fence) != (
+        request.flow_run_id,
+        request.fence,
+    ):
         return await run()  # says what is wrong
     seconds = service.part(Leasing).timing.heartbeat.total_seconds()
     deadline = asyncio.get_running_loop().time() + seconds
@@ -92,7 +99,8 @@ def finish_flow_run(call: Call[Any], request: runs.FinishFlowRun) -> runs.RunAns
     call.own_run(request.flow_run_id, request.fence)
     if request.type not in REPORTED:
         raise errors.Invalid(
-            f"a run does not end as {request.type}: report {', '.join(REPORTED)}", fields={"type": "not an end"}
+            f"a run does not end as {request.type}: report {', '.join(REPORTED)}",
+            fields={"type": "not an end"},
         )
     row = moves.load(call, request.flow_run_id)
     said = State(request.type, request.name, call.now, request.message)
@@ -103,7 +111,7 @@ def finish_flow_run(call: Call[Any], request: runs.FinishFlowRun) -> runs.RunAns
         return moves.superseded(call, row)
     changes: dict[str, Any] = {}
     if request.result is not None:
-        changes["result"] = {name: getattr(request.result, name) for name in request.result.__struct_fields__}
+        changes["result"] = request.result
     crashed = request.type is StateType.CRASHED
     return moves.move(
         call,
@@ -118,11 +126,17 @@ def finish_flow_run(call: Call[Any], request: runs.FinishFlowRun) -> runs.RunAns
 
 
 @waits(operations.finish_flow_run)
-async def refuse_late_finish(service: Service, caller: Caller, request: runs.FinishFlowRun, run: Run) -> runs.RunAnswer:
+async def refuse_late_finish(
+    service: Service, caller: Caller, request: runs.FinishFlowRun, run: Run
+) -> runs.RunAnswer:
     """The note of a late report is committed before its sender is told that it changed nothing."""
     answer: runs.RunAnswer = await run()
     if answer.orders.superseded:
-        ended = f"it is {answer.state.type}" if answer.state.type in FINISHED else "another attempt has taken over"
+        ended = (
+            f"it is {answer.state.type}"
+            if answer.state.type in FINISHED
+            else "another attempt has taken over"
+        )
         raise errors.Superseded(
             f"run {request.flow_run_id}: the report came too late, {ended}; it is kept in the run's history",
             state=answer.state.type.value,

@@ -41,8 +41,14 @@ _use_link = (
     .returning(_links.c.user_id)
 )
 _end = sa.delete(_sessions).where(_sessions.c.id == sa.bindparam("session_id"))
-_end_others = sa.delete(_sessions).where(_sessions.c.user_id == sa.bindparam("owner"), _sessions.c.id != sa.bindparam("own"))
-_renew = sa.update(_sessions).where(_sessions.c.id == sa.bindparam("own")).values(generation=sa.bindparam("generation"))
+_end_others = sa.delete(_sessions).where(
+    _sessions.c.user_id == sa.bindparam("owner"), _sessions.c.id != sa.bindparam("own")
+)
+_renew = (
+    sa.update(_sessions)
+    .where(_sessions.c.id == sa.bindparam("own"))
+    .values(generation=sa.bindparam("generation"))
+)
 _set_password = (
     sa.update(_users)
     .where(_users.c.id == sa.bindparam("owner"))
@@ -70,7 +76,7 @@ def _check_password(service: Service, caller: handlers.Caller, request: accounts
         return None
     email = request.email.strip().lower()
 
-    def look(call: Call) -> sa.Row[Any] | None:
+    def look(call: Call) -> Any:
         _refuse_too_many(call, _subjects(email, caller))
         return call.connection.execute(_by_email, {"email": email}).one_or_none()
 
@@ -82,7 +88,10 @@ def _check_password(service: Service, caller: handlers.Caller, request: accounts
 
 @waits(operations.sign_in)
 async def _count_failures(
-    service: Service, caller: handlers.Caller, request: accounts.SignIn, run: Callable[[], Awaitable[accounts.Me]]
+    service: Service,
+    caller: handlers.Caller,
+    request: accounts.SignIn,
+    run: Callable[[], Awaitable[accounts.Me]],
 ) -> accounts.Me:
     """A failure is written in a transaction of its own: the one that failed is rolled back."""
     try:
@@ -110,8 +119,9 @@ def sign_in(call: Call, request: accounts.SignIn) -> accounts.Me:
 def begin(call: Call, user_id: UUID, generation: int) -> UUID:
     """A new session; its token goes to the browser with the answer, and is not kept."""
     token = tokens.new("")
+    session_id = ids.uuid7()
     values = {
-        "id": ids.uuid7(),
+        "id": session_id,
         "token_sha256": tokens.digest(token),
         "user_id": user_id,
         "generation": generation,
@@ -121,13 +131,17 @@ def begin(call: Call, user_id: UUID, generation: int) -> UUID:
     }
     call.connection.execute(_sessions.insert(), values)
     call.effects.session = token
-    return values["id"]
+    return session_id
 
 
 def _by_link(call: Call, token: str) -> UUID:
-    user_id = call.connection.execute(_use_link, {"digest": tokens.digest(token), "now": call.now}).scalar_one_or_none()
+    user_id = call.connection.execute(
+        _use_link, {"digest": tokens.digest(token), "now": call.now}
+    ).scalar_one_or_none()
     if user_id is None:
-        raise errors.Unauthenticated("this link was used already or is too old: sign in, or ask for a new one")
+        raise errors.Unauthenticated(
+            "this link was used already or is too old: sign in, or ask for a new one"
+        )
     return user_id
 
 
@@ -135,7 +149,11 @@ def _by_password(call: Call, request: accounts.SignIn) -> UUID:
     checked: _Checked | None = call.prepared
     email = request.email.strip().lower()
     row = call.connection.execute(_by_email, {"email": email}).one_or_none()
-    if checked is None or row is None or (row.id, row.password_hash) != (checked.user_id, checked.password_hash):
+    if (
+        checked is None
+        or row is None
+        or (row.id, row.password_hash) != (checked.user_id, checked.password_hash)
+    ):
         raise errors.Unauthenticated("the address or the password is wrong")
     call.connection.execute(_forget_failures, {"email": f"email:{email}"})
     return row.id
@@ -210,9 +228,13 @@ def read_me(call: Call, request: accounts.Nothing) -> accounts.Me:
 
 
 @prepares(operations.change_password)
-def _check_and_hash(service: Service, caller: handlers.Caller, request: accounts.ChangePassword) -> tuple[str | None, str]:
+def _check_and_hash(
+    service: Service, caller: handlers.Caller, request: accounts.ChangePassword
+) -> tuple[str | None, str]:
     new = passwords.hashed(request.new, "new")
-    old: str | None = service.look(lambda call: call.connection.execute(_by_id, {"id": caller.id}).one().password_hash)
+    old: str | None = service.look(
+        lambda call: call.connection.execute(_by_id, {"id": caller.id}).one().password_hash
+    )
     if old is not None and not passwords.matches(request.current, old):
         raise errors.Forbidden("the current password is wrong", fields={"current": "wrong"})
     return old, new
@@ -235,7 +257,11 @@ def change_password(call: Call, request: accounts.ChangePassword) -> wire.Empty:
 
 def _me(call: Call, caller: handlers.Caller) -> accounts.Me:
     row = call.connection.execute(_by_id, {"id": caller.id}).one_or_none() if caller.kind == "user" else None
-    alone = row is not None and row.password_hash is None and call.connection.execute(_count_users).scalar_one() == 1
+    alone = (
+        row is not None
+        and row.password_hash is None
+        and call.connection.execute(_count_users).scalar_one() == 1
+    )
     return accounts.Me(
         kind=caller.kind,
         id=caller.id,

@@ -342,6 +342,8 @@ task_runs = sa.Table(
     sa.Column("flow_run_id", sa.Uuid, sa.ForeignKey("flow_runs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("slug", sa.Text, primary_key=True),
     sa.Column("map_index", sa.Integer, primary_key=True),
+    #: Under which the state was reported: what an earlier attempt said is history, and may be said anew.
+    sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("state_type", sa.Text, nullable=False),
     sa.Column("state_name", sa.Text, nullable=False),
     sa.Column("state_message", sa.Text, nullable=False),

@@ -46,14 +46,23 @@ def run_token(secret: bytes, run_id: UUID, fence: int) -> str:
 def read_run_token(secret: bytes, token: str) -> tuple[UUID, int] | None:
     """The run and fence that the token is for; None when it is not one of ours."""
     parts = token.split("_")
-    if len(parts) != 4 or len(parts[1]) != 32 or not (parts[2].isascii() and parts[2].isdigit()) or len(parts[2]) > 18:
+    if (
+        len(parts) != 4
+        or len(parts[1]) != 32
+        or not (parts[2].isascii() and parts[2].isdigit())
+        or len(parts[2]) > 18
+    ):
         return None
     try:
         run_id = UUID(hex=parts[1])
     except ValueError:
         return None
     fence = int(parts[2])
-    return (run_id, fence) if hmac.compare_digest(run_token(secret, run_id, fence).encode(), token.encode()) else None
+    return (
+        (run_id, fence)
+        if hmac.compare_digest(run_token(secret, run_id, fence).encode(), token.encode())
+        else None
+    )
 
 
 def csrf_token(secret: bytes, session_id: UUID) -> str:
@@ -65,7 +74,9 @@ def load_secret(given: settings.Settings) -> bytes:
     """The server's secret: the setting, else a file under `home` that is made at the first start, for its owner alone."""
     if given.secret_key:
         if len(given.secret_key) < _SHORTEST_SECRET:
-            raise errors.SettingsError(f"secret_key is too short: it has at least {_SHORTEST_SECRET} random characters")
+            raise errors.SettingsError(
+                f"secret_key is too short: it has at least {_SHORTEST_SECRET} random characters"
+            )
         return given.secret_key.encode()
     path = given.home / "server" / "secret.key"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

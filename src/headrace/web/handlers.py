@@ -81,7 +81,10 @@ class Call(Generic[Service]):
 
     def own_run(self, flow_run_id: UUID, fence: int) -> None:
         """Refuses a run process that writes for another run, or for an attempt that its token is not for."""
-        if self.caller.run_id is not None and (self.caller.run_id, self.caller.run_fence) != (flow_run_id, fence):
+        if self.caller.run_id is not None and (self.caller.run_id, self.caller.run_fence) != (
+            flow_run_id,
+            fence,
+        ):
             raise errors.Forbidden(f"this token is not for run {flow_run_id} with fence {fence}")
 
 
@@ -117,7 +120,9 @@ class Registry:
         self.preparers: dict[str, Preparer] = {}
         self.streamers: dict[str, Streamer] = {}
 
-    def handles(self, operation: Operation[Req, Ans]) -> Callable[[Callable[[Call[Any], Req], Ans]], Callable[[Call[Any], Req], Ans]]:
+    def handles(
+        self, operation: Operation[Req, Ans]
+    ) -> Callable[[Callable[[Call[Any], Req], Ans]], Callable[[Call[Any], Req], Ans]]:
         """The function is the behaviour of this operation: `(call, request) -> answer`, in one transaction."""
 
         def register(function: Callable[[Call[Any], Req], Ans]) -> Callable[[Call[Any], Req], Ans]:
@@ -128,7 +133,9 @@ class Registry:
 
         return register
 
-    def prepares(self, operation: Operation[Req, Ans]) -> Callable[[Callable[[Any, Caller, Req], Any]], Callable[[Any, Caller, Req], Any]]:
+    def prepares(
+        self, operation: Operation[Req, Ans]
+    ) -> Callable[[Callable[[Any, Caller, Req], Any]], Callable[[Any, Caller, Req], Any]]:
         """The function `(service, caller, request) -> prepared` runs on a thread before the transaction."""
 
         def register(function: Callable[[Any, Caller, Req], Any]) -> Callable[[Any, Caller, Req], Any]:
@@ -139,10 +146,14 @@ class Registry:
 
     def waits(
         self, operation: Operation[Req, Ans]
-    ) -> Callable[[Callable[[Any, Caller, Req, Run], Awaitable[Ans]]], Callable[[Any, Caller, Req, Run], Awaitable[Ans]]]:
+    ) -> Callable[
+        [Callable[[Any, Caller, Req, Run], Awaitable[Ans]]], Callable[[Any, Caller, Req, Run], Awaitable[Ans]]
+    ]:
         """The coroutine `(service, caller, request, run) -> answer` may hold the answer; `await run()` runs the handler."""
 
-        def register(function: Callable[[Any, Caller, Req, Run], Awaitable[Ans]]) -> Callable[[Any, Caller, Req, Run], Awaitable[Ans]]:
+        def register(
+            function: Callable[[Any, Caller, Req, Run], Awaitable[Ans]],
+        ) -> Callable[[Any, Caller, Req, Run], Awaitable[Ans]]:
             self.waiters[operation.name] = function  # type: ignore[assignment] - narrower request
             return function
 
@@ -150,10 +161,14 @@ class Registry:
 
     def streams(
         self, operation: Operation[Req, Ans]
-    ) -> Callable[[Callable[[Any, Caller, Req], Awaitable[Download]]], Callable[[Any, Caller, Req], Awaitable[Download]]]:
+    ) -> Callable[
+        [Callable[[Any, Caller, Req], Awaitable[Download]]], Callable[[Any, Caller, Req], Awaitable[Download]]
+    ]:
         """The coroutine `(service, caller, request) -> Download` answers an operation that streams; it refuses before the first byte."""
 
-        def register(function: Callable[[Any, Caller, Req], Awaitable[Download]]) -> Callable[[Any, Caller, Req], Awaitable[Download]]:
+        def register(
+            function: Callable[[Any, Caller, Req], Awaitable[Download]],
+        ) -> Callable[[Any, Caller, Req], Awaitable[Download]]:
             self.streamers[operation.name] = function
             return function
 

@@ -14,7 +14,7 @@ def uuid7() -> UUID:
 
     48 bits of milliseconds, 12 bits of their fraction (RFC 9562, method 3), 62 random bits.
     """
-    global _last  # noqa: PLW0603 - the one counter of the process is the point
+    global _last
     nanoseconds = time.time_ns()
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     moment = milliseconds << 12 | (rest << 12) // 1_000_000

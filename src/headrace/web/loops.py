@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-import sqlalchemy.exc
 from sqlalchemy.dialects import postgresql
 
 from headrace import errors
@@ -139,7 +138,10 @@ class _Lease:
         self._take = insert.on_conflict_do_update(
             index_elements=[table.c.loop],
             set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
-            where=sa.or_(table.c.holder == insert.excluded.holder, table.c.until < sa.bindparam("moment", type_=table.c.until.type)),
+            where=sa.or_(
+                table.c.holder == insert.excluded.holder,
+                table.c.until < sa.bindparam("moment", type_=table.c.until.type),
+            ),
         ).returning(table.c.holder)
 
     async def hold(self) -> bool:
@@ -154,5 +156,10 @@ class _Lease:
         return held
 
     def _row(self, call: "handlers.Call[Any]") -> bool:
-        values = {"loop": self._name, "holder": self._holder, "until": call.now + self._length, "moment": call.now}
+        values = {
+            "loop": self._name,
+            "holder": self._holder,
+            "until": call.now + self._length,
+            "moment": call.now,
+        }
         return call.connection.execute(self._take, values).one_or_none() is not None

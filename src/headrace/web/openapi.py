@@ -55,7 +55,10 @@ def _fields(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any
 
 
 def _entry(
-    operation: operations.Operation[Any, Any], request: dict[str, Any], answer: dict[str, Any], problem: dict[str, Any]
+    operation: operations.Operation[Any, Any],
+    request: dict[str, Any],
+    answer: dict[str, Any],
+    problem: dict[str, Any],
 ) -> dict[str, Any]:
     names = path_fields(operation)
     properties: dict[str, Any] = request.get("properties", {})
@@ -71,7 +74,10 @@ def _entry(
         "security": [] if operation.needs == "public" else [{"key": []}, {"session": []}],
         "responses": {
             "200": {"description": "Done.", "content": _content(operation, answer)},
-            "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": problem}}},
+            "default": {
+                "description": "A problem.",
+                "content": {"application/problem+json": {"schema": problem}},
+            },
         },
     }
     if in_query(operation):

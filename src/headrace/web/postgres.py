@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.exc
@@ -40,7 +40,9 @@ class Postgres:
     def __init__(self, url: str, clock: Callable[[], datetime] | None) -> None:
         self._clock = clock
         self._engine = _engine(url)
-        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._reading = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
 
     async def start(self) -> None:
         async with self._transaction(self._reading) as (connection, _):
@@ -72,7 +74,7 @@ class Postgres:
             return await connection.run_sync(work, now)
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, engine: "AsyncEngine") -> AsyncIterator[tuple["AsyncConnection", datetime]]:
+    async def _transaction(self, engine: "AsyncEngine") -> AsyncGenerator[tuple["AsyncConnection", datetime], None]:
         """A connection inside a transaction, with its time. Failures of PostgreSQL itself come out in our words."""
         with _translating():
             async with contextlib.AsyncExitStack() as stack:
@@ -130,17 +132,23 @@ def _sqlstate(error: sqlalchemy.exc.DBAPIError) -> str | None:
 
 
 @contextlib.contextmanager
-def _translating() -> Any:
+def _translating() -> Generator[None, None, None]:
     try:
         yield
     except sqlalchemy.exc.TimeoutError as error:
-        raise errors.Unavailable("the server has more to do than its database allows; try again", retry_after=1) from error
+        raise errors.Unavailable(
+            "the server has more to do than its database allows; try again", retry_after=1
+        ) from error
     except sqlalchemy.exc.DBAPIError as error:
         state = _sqlstate(error) or ""
         if state in _FULL:
-            raise errors.StorageFull("PostgreSQL's disk is full: nothing was written; free space, then try again") from error
+            raise errors.StorageFull(
+                "PostgreSQL's disk is full: nothing was written; free space, then try again"
+            ) from error
         if error.connection_invalidated or state[:2] in ("08", "53", "57") or state == "25P03":
-            raise errors.Unavailable("the server's database does not answer; try again", retry_after=1) from error
+            raise errors.Unavailable(
+                "the server's database does not answer; try again", retry_after=1
+            ) from error
         raise
     except (ConnectionError, TimeoutError, OSError) as error:
         raise errors.Unavailable("the server's database does not answer; try again", retry_after=1) from error

@@ -26,7 +26,11 @@ class Repeats:
         self._keep = table.insert()
 
     def perform(
-        self, call: handlers.Call[Any], handler: handlers.Handler, operation: operations.Operation[Any, Any], request: wire.Message
+        self,
+        call: handlers.Call[Any],
+        handler: handlers.Handler,
+        operation: operations.Operation[Any, Any],
+        request: wire.Message,
     ) -> wire.Answer:
         """The handler's answer, or the first one again where the call's request id is known.
 
@@ -82,7 +86,8 @@ def checked(request_id: str | None) -> str | None:
     """The request id, if it may be one."""
     if request_id is not None and not (0 < len(request_id) <= LONGEST and request_id.isprintable()):
         raise errors.Invalid(
-            f"a request id has 1 to {LONGEST} printable characters", fields={"Idempotency-Key": "not a request id"}
+            f"a request id has 1 to {LONGEST} printable characters",
+            fields={"Idempotency-Key": "not a request id"},
         )
     return request_id
 

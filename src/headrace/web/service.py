@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -75,6 +76,7 @@ class Service:
     ----------
     settings, database, registry: what it was made from.
     secret: signs run tokens and CSRF tokens.
+    identify, csrf_token: who shows a credential; what a session's pages must send back.
     draining: set when the service is to stop: whoever holds an answer gives it at once.
     websockets: path → coroutine, filled by the modules that have live updates.
     loops: the periodic duties by name, while they run.
@@ -89,12 +91,14 @@ class Service:
         tables: Tables,
         secret: bytes,
         identify: Identify,
+        csrf_token: Callable[[UUID], str],
     ) -> None:
         self.settings = settings
         self.database = database
         self.registry = registry
         self.secret = secret
         self.identify = identify
+        self.csrf_token = csrf_token
         self.tables = tables
         self.draining = asyncio.Event()
         self.websockets: dict[str, Socket] = {}
@@ -150,11 +154,13 @@ class Service:
         answer: Any = await (run() if waiter is None else waiter(self, caller, request, run))
         return answer
 
-    async def write(self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM) -> T:
+    async def write(
+        self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM
+    ) -> T:
         """What `work` returns, committed. Its `after_commit` actions run on the loop's thread before this returns."""
 
         def transact(connection: sa.Connection, now: datetime) -> tuple[T, handlers.Call["Service"]]:
-            call = handlers.Call(connection, now, caller, self)
+            call: handlers.Call[Service] = handlers.Call(connection, now, caller, self)
             return work(call), call
 
         value, call = await self.database.write(transact)
@@ -162,7 +168,9 @@ class Service:
             action()
         return value
 
-    async def read(self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM) -> T:
+    async def read(
+        self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM
+    ) -> T:
         """What `work` returns; it sees one state of the database and cannot write."""
 
         def transact(connection: sa.Connection, now: datetime) -> T:
@@ -176,7 +184,7 @@ class Service:
         return asyncio.run_coroutine_threadsafe(self.read(work), self._loop).result()
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[Hold]:
+    def hold(self) -> Generator[Hold, None, None]:
         """Something to wait on that also ends when the service drains."""
         hold = Hold()
         self._holds.add(hold)
@@ -186,6 +194,11 @@ class Service:
             yield hold
         finally:
             self._holds.discard(hold)
+
+    @property
+    def held(self) -> int:
+        """How many answers are held back."""
+        return len(self._holds)
 
     def poke(self, loop: str) -> None:
         """Lets a loop run now; on the loop's thread only."""

@@ -71,7 +71,8 @@ class Sqlite:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clock = clock
         self._lock = filelock.FileLock(
-            self.path.with_name(self.path.name + ".lock"), f"the database {self.path} is used by another server"
+            self.path.with_name(self.path.name + ".lock"),
+            f"the database {self.path} is used by another server",
         )
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(self.path)),
@@ -198,7 +199,9 @@ class _Writer:
         while jobs := self._take():
             self._commit(jobs)
             _deliver(jobs)
-        with contextlib.suppress(sqlite3.Error):  # statistics for the planner are worth having, not failing for
+        with contextlib.suppress(
+            sqlite3.Error
+        ):  # statistics for the planner are worth having, not failing for
             self._raw.execute("PRAGMA analysis_limit=400")
             self._raw.execute("PRAGMA optimize")
         self._connection.close()
@@ -236,7 +239,7 @@ class _Writer:
             raw.execute("SAVEPOINT command")
             try:
                 job.value = job.work(self._connection, self._clock())
-            except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            except BaseException as error:
                 if not raw.in_transaction or _is_full(error):
                     raise _GroupLostError from error
                 job.error = _translated(error)
@@ -291,7 +294,9 @@ def _translated(error: BaseException) -> BaseException:
     code = _code(error)
     ours: errors.HeadraceError
     if code == sqlite3.SQLITE_FULL:
-        ours = errors.StorageFull("the server's disk is full: nothing was written; free space on it, then try again")
+        ours = errors.StorageFull(
+            "the server's disk is full: nothing was written; free space on it, then try again"
+        )
     elif _is_locked(error):
         ours = errors.Unavailable("another program holds the server's database; try again", retry_after=1)
     elif code == sqlite3.SQLITE_IOERR:

@@ -36,7 +36,7 @@ export function href<D extends Request>(url: D['url'], parts: Pick<D, 'path' | '
   const path = (parts.path ?? {}) as Record<string, string>
   const filled = url.replace(/{(\w+)}/g, (_, name: string) => encodeURIComponent(path[name] ?? ''))
   const search = new URLSearchParams()
-  for (const [name, value] of Object.entries((parts.query ?? {}) as Record<string, unknown>)) {
+  for (const [name, value] of Object.entries(parts.query ?? {})) {
     for (const item of Array.isArray(value) ? value : [value]) {
       if (item !== undefined && item !== null && item !== '') search.append(name, String(item))
     }

@@ -1,15 +1,16 @@
 import {
   infiniteQueryOptions,
-  keepPreviousData,
   queryOptions,
   useMutation,
   useQueryClient,
 } from '@tanstack/react-query'
 import { get, send } from '@/api/client'
+import { flowQuery } from '@/api/flows'
 import type {
   CancelFlowRunData,
   CreateFlowRun,
   CreateFlowRunData,
+  Flow,
   FlowRun,
   ListFlowRunsData,
   ListRunEventsData,
@@ -22,6 +23,7 @@ import type {
   ResumeFlowRunData,
   TaskRun,
   TaskRunStates,
+  UpdateFlowData,
 } from '@/api/generated'
 
 type Filter = NonNullable<ListFlowRunsData['query']>
@@ -85,14 +87,11 @@ export function taskRunsQuery(flowRunId: string) {
   })
 }
 
-/** The children of one mapped task, as many as somebody scrolls to. */
+/** The first children of a mapped task, as many as a page holds. */
 export function childrenQuery(flowRunId: string, slug: string) {
-  return infiniteQueryOptions({
+  return queryOptions({
     queryKey: ['flow_run', flowRunId, 'tasks', slug],
-    queryFn: ({ signal, pageParam }) => taskRuns(flowRunId, { slug, limit: 200, after: pageParam }, signal),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => taskRuns(flowRunId, { slug, limit: LARGEST_PAGE }, signal),
   })
 }
 
@@ -152,4 +151,21 @@ export function useResumeFlowRun() {
       path: { flow_run_id: flowRunId },
     } as Omit<ResumeFlowRunData, 'url'>),
   )
+}
+
+interface FlowChange extends NonNullable<UpdateFlowData['body']> {
+  flowId: string
+}
+
+/** Settings of a flow that survive new versions: paused, labels, default parameters. */
+export function useUpdateFlow() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: ({ flowId, ...body }: FlowChange) =>
+      send<UpdateFlowData, Flow>('PATCH', '/api/flows/{flow_id}', { path: { flow_id: flowId }, body }),
+    onSuccess: (flow) => {
+      client.setQueryData(flowQuery(flow.id).queryKey, flow)
+      return client.invalidateQueries({ queryKey: ['flows'] })
+    },
+  })
 }

@@ -28,7 +28,7 @@ export function Page({ title, heading, above, actions, full = false, children }:
       )}
     >
       <div className="mb-4 flex flex-wrap items-center gap-x-4 gap-y-2">
-        <div className="min-w-0 flex-1">
+        <div className="min-w-0 flex-1 basis-64">
           {above && (
             <nav aria-label="Above this page" className="flex items-center gap-1 text-sm text-muted">
               <Link to={above.to} className="hover:text-ink hover:underline">

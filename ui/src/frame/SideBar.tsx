@@ -18,7 +18,7 @@ const PLACE =
 export function SideBar({ running, onSearch }: BarProps) {
   const me = useMe()
   return (
-    <div className="flex w-52 shrink-0 flex-col gap-4 border-r border-line bg-surface p-3 max-md:hidden">
+    <header className="flex w-52 shrink-0 flex-col gap-4 border-r border-line bg-surface p-3 max-md:hidden">
       <Link to="/" className="flex items-center gap-2 rounded-md px-2 pt-1 text-base font-semibold">
         <Mark turning={running} />
         Headrace
@@ -54,6 +54,6 @@ export function SideBar({ running, onSearch }: BarProps) {
         </div>
         <AccountMenu />
       </div>
-    </div>
+    </header>
   )
 }

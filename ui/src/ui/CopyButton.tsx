@@ -10,6 +10,7 @@ async function copy(text: string): Promise<void> {
   area.setAttribute('readonly', '')
   document.body.append(area)
   area.select()
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- there is no other way on a plain http address
   document.execCommand('copy')
   area.remove()
 }

@@ -46,7 +46,7 @@ export function Field({ label, hint, error, children }: FieldProps) {
 }
 
 const CONTROL =
-  'w-full min-w-0 rounded-md border border-edge bg-surface px-2.5 text-ink placeholder:text-muted disabled:opacity-55 aria-invalid:border-failed'
+  'min-w-0 rounded-md border border-edge bg-surface px-2.5 text-ink placeholder:text-muted disabled:opacity-55 aria-invalid:border-failed'
 
 export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
   return <input type="text" {...rest} className={classes(CONTROL, 'h-8', className)} />

@@ -12,7 +12,7 @@ export function ProjectSelect({ projects, value, onChange }: ProjectSelectProps)
   return (
     <Select
       aria-label="Project"
-      className="max-w-48"
+      className="w-44"
       value={value ?? ''}
       onChange={(event) => onChange(event.target.value || undefined)}
     >

@@ -36,7 +36,7 @@ export function SearchInput({ label, value, onChange }: SearchInputProps) {
         type="search"
         aria-label={label}
         placeholder={label}
-        className="pl-8"
+        className="w-full pl-8"
         value={typed}
         onChange={(event) => setTyped(event.target.value)}
       />

@@ -1,4 +1,18 @@
-import { STATE_TYPES, stateWords } from '@/ui/states'
+import type { StateType } from '@/api/generated'
+import { stateWords } from '@/ui/states'
+
+/** What is done stands left, what is to come right. */
+const PROGRESS: readonly StateType[] = [
+  'Success',
+  'Failed',
+  'Crashed',
+  'Cancelled',
+  'Paused',
+  'Cancelling',
+  'Running',
+  'Submitted',
+  'Scheduled',
+]
 
 interface StateBarProps {
   /** How many of each state type. */
@@ -10,9 +24,7 @@ interface StateBarProps {
 
 /** One bar of many states, with the same in words for who does not see it. */
 export function StateBar({ states, noun, total }: StateBarProps) {
-  const parts = STATE_TYPES.map((type) => ({ type, count: states[type] ?? 0 })).filter(
-    (part) => part.count > 0,
-  )
+  const parts = PROGRESS.map((type) => ({ type, count: states[type] ?? 0 })).filter((part) => part.count > 0)
   const counted = parts.reduce((sum, part) => sum + part.count, 0)
   const whole = Math.max(total ?? 0, counted, 1)
   const words = parts.map((part) => `${part.count} ${stateWords(part.type).toLowerCase()}`).join(', ')

@@ -28,7 +28,7 @@ export function Table<R>({ label, columns, rows, rowKey }: TableProps<R>) {
   return (
     <div
       tabIndex={0}
-      role="region"
+      role="group"
       aria-label={label}
       className="relative overflow-x-auto rounded-md border border-line bg-surface"
     >

@@ -30,15 +30,15 @@ export const STATE_ICONS: Record<ShownState, LucideIcon> = {
   Cancelled: CircleSlash,
 }
 
-/** In the order in which bars are stacked and legends read: what went well first, what needs a look on top. */
+/** In the order in which bars over time are stacked and legends read: what needs a look is on top. */
 export const STATE_TYPES: readonly StateType[] = [
   'Success',
   'Cancelled',
-  'Scheduled',
-  'Submitted',
   'Running',
-  'Paused',
   'Cancelling',
+  'Submitted',
+  'Scheduled',
+  'Paused',
   'Failed',
   'Crashed',
 ]

@@ -20,7 +20,9 @@ HEAD = "0001"
 #: Any number, the same in all servers: one of them makes or migrates a shared database at a time.
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(7400)")
 _PATIENT = sa.text("SET LOCAL statement_timeout = 0")
-_VERSIONS = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
+_VERSIONS = sa.Table(
+    "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
+)
 _REVISION = sa.select(_VERSIONS.c.version_num)
 
 
@@ -72,7 +74,9 @@ def _make_or_find(connection: sa.Connection, now: datetime) -> str:
     if _VERSIONS.name in names:
         return connection.execute(_REVISION).scalar_one()
     if names:
-        raise errors.SettingsError("the database holds tables that are not headrace's: give headrace one of its own")
+        raise errors.SettingsError(
+            "the database holds tables that are not headrace's: give headrace one of its own"
+        )
     tables.metadata.create_all(connection, checkfirst=False)
     _VERSIONS.create(connection)
     connection.execute(_VERSIONS.insert(), {"version_num": HEAD})
@@ -90,7 +94,9 @@ def _upgrade(connection: sa.Connection, now: datetime) -> None:
     def steps(revision: Any, context: Any) -> Any:
         return scripts._upgrade_revs("head", revision)  # noqa: SLF001 - what `alembic upgrade` itself calls
 
-    connection.execute(sa.text("SELECT 1"))  # so that Alembic finds our transaction, and begins none of its own
+    connection.execute(
+        sa.text("SELECT 1")
+    )  # so that Alembic finds our transaction, and begins none of its own
     with EnvironmentContext(config, scripts, fn=steps) as environment:
         environment.configure(connection=connection, target_metadata=tables.metadata)
         environment.run_migrations()

@@ -31,7 +31,7 @@ export function AgentsPage() {
         <>
           <Select
             aria-label="Health"
-            className="max-w-40"
+            className="w-32"
             value={health ?? ''}
             onChange={(event) => setSearch({ health: event.target.value })}
           >

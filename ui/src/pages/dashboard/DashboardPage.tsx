@@ -40,7 +40,7 @@ export function DashboardPage() {
           />
           <Select
             aria-label="Period"
-            className="max-w-44"
+            className="w-40"
             value={period.value}
             onChange={(event) => setSearch({ period: event.target.value })}
           >

@@ -32,7 +32,14 @@ const isDefault = (name: keyof LogFilter, value: unknown) => value === NO_FILTER
 /** A change of the filter as a change of the address. Another filter has other lines, so no line is marked. */
 function addressOf(change: Partial<LogFilter>): Search {
   const patch: Search = { line: undefined }
-  const names = { level: 'level', task: 'of', search: 'find', since: 'since', until: 'until', sort: 'sort' } as const
+  const names = {
+    level: 'level',
+    task: 'of',
+    search: 'find',
+    since: 'since',
+    until: 'until',
+    sort: 'sort',
+  } as const
   for (const name of Object.keys(change) as (keyof LogFilter)[])
     patch[names[name]] = isDefault(name, change[name]) ? undefined : String(change[name])
   return patch
@@ -86,7 +93,13 @@ export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
 }
 
 /** The window on the lines that a key names; it grows with the count. */
-function useLines(key: string, flowRunId: string, query: LogQuery, sort: LogFilter['sort'], total: number | undefined) {
+function useLines(
+  key: string,
+  flowRunId: string,
+  query: LogQuery,
+  sort: LogFilter['sort'],
+  total: number | undefined,
+) {
   const [made, setMade] = useState<{ key: string; lines: LogWindow }>()
   const known = made?.key === key ? made.lines : undefined
   if (known === undefined && total !== undefined) {

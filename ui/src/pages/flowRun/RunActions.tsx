@@ -80,6 +80,9 @@ export function RunActions({ run }: { run: FlowRun }) {
 function loss(run: FlowRun): string {
   const running = run.task_states.Running ?? 0
   if (run.started_at === null) return `It has not started: nothing of ${run.flow} will run.`
-  const now = running === 0 ? 'No task runs just now' : `${running} running ${running === 1 ? 'task is' : 'tasks are'} stopped`
+  const now =
+    running === 0
+      ? 'No task runs just now'
+      : `${running} running ${running === 1 ? 'task is' : 'tasks are'} stopped`
   return `${now}, and no other task of ${run.flow} starts. Results that were kept stay where they are.`
 }

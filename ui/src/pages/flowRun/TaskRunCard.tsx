@@ -90,7 +90,9 @@ function States({ states }: { states: readonly State[] }) {
               <StateBadge state={state} />
               <Time at={state.at} />
             </span>
-            {state.message && <span className="block wrap-anywhere whitespace-pre-wrap">{state.message}</span>}
+            {state.message && (
+              <span className="block wrap-anywhere whitespace-pre-wrap">{state.message}</span>
+            )}
             {state.due_at && (
               <span className="block text-muted">
                 goes on <Time at={state.due_at} />

@@ -1,36 +1,30 @@
-import { useQueries } from '@tanstack/react-query'
 import { CalendarRange } from 'lucide-react'
 import { useMemo } from 'react'
 import type { FlowRun, TaskRun } from '@/api/generated'
-import { taskRunsPageQuery } from '@/api/runs'
-import { useSearchState } from '@/frame/search'
 import { Faces } from '@/pages/flowRun/Faces'
-import { useHistories, useNames, useSelected, useStructure, useTaskRuns } from '@/pages/flowRun/useRun'
+import {
+  useHistories,
+  useNames,
+  useSelected,
+  useStructure,
+  useTaskRuns,
+  useUnfolded,
+} from '@/pages/flowRun/useRun'
 import { WithCard } from '@/pages/flowRun/WithCard'
 import { Timeline } from '@/ui/timeline/Timeline'
 
 const NONE: readonly TaskRun[] = []
 
+/** The tasks that have started, as bars over time. */
 export function TimelineTab({ run }: { run: FlowRun }) {
   const tasks = useTaskRuns(run)
   const structure = useStructure(run)
   const names = useNames(run)
-  const [search, setSearch] = useSearchState()
   const [selected, select] = useSelected()
+  const { unfolded, children, unfold } = useUnfolded(run)
   const runs = useMemo(() => tasks.data?.filter((task) => task.started_at !== null) ?? NONE, [tasks.data])
-  const unfolded = useMemo(() => new Set(search.open?.split(',')), [search.open])
-  const children = useQueries({
-    queries: [...unfolded].map((slug) => taskRunsPageQuery(run.id, slug)),
-    combine: (results) =>
-      new Map(results.flatMap(({ data }) => (data?.items[0] ? [[data.items[0].slug, data.items] as const] : []))),
-  })
-  const histories = useHistories(run, useMemo(() => [...runs, ...[...children.values()].flat()], [runs, children]))
-
-  function unfold(slug: string, open: boolean) {
-    const others = [...unfolded].filter((known) => known !== slug)
-    setSearch({ open: (open ? [...others, slug] : others).join(',') })
-  }
-
+  const shown = useMemo(() => [...runs, ...[...children.values()].flat()], [runs, children])
+  const histories = useHistories(run, shown)
   return (
     <Faces
       query={tasks}
@@ -44,7 +38,7 @@ export function TimelineTab({ run }: { run: FlowRun }) {
           runs={runs}
           edges={structure.data?.structure.edges ?? []}
           names={names}
-          children={children}
+          mapped={children}
           unfolded={unfolded}
           onUnfold={unfold}
           histories={histories}

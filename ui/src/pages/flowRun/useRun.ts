@@ -1,7 +1,7 @@
-import { useInfiniteQuery, useQueries, useQuery } from '@tanstack/react-query'
+import { useQueries, useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { versionQuery } from '@/api/flows'
-import type { FlowRun, State, TaskRun } from '@/api/generated'
+import type { FlowRun, PageTaskRun, State, TaskRun, TaskRunStates } from '@/api/generated'
 import { childrenQuery, taskRunQuery, taskRunsQuery } from '@/api/runs'
 import { useSearchState } from '@/frame/search'
 import { keyOf } from '@/ui/timeline/bars'
@@ -24,9 +24,27 @@ export function useNames(run: FlowRun): ReadonlyMap<string, string> {
   return useMemo(() => new Map(tasks?.map((task) => [task.slug, task.name])), [tasks])
 }
 
-/** The children of one mapped task; nothing is read while `slug` is undefined. */
-export function useChildren(run: FlowRun, slug: string | undefined) {
-  return useInfiniteQuery({ ...childrenQuery(run.id, slug ?? ''), enabled: slug !== undefined })
+/** The mapped tasks that are unfolded, kept in the address, and their children as far as they have been read. */
+export function useUnfolded(run: FlowRun) {
+  const [search, setSearch] = useSearchState()
+  const unfolded = useMemo(() => new Set(search.open?.split(',').filter(Boolean)), [search.open])
+  const children = useQueries({
+    queries: [...unfolded].map((slug) => childrenQuery(run.id, slug)),
+    combine: childrenBySlug,
+  })
+  function unfold(slug: string, open: boolean) {
+    const others = [...unfolded].filter((known) => known !== slug)
+    setSearch({ open: (open ? [...others, slug] : others).join(',') })
+  }
+  return { unfolded, children, unfold }
+}
+
+function childrenBySlug(
+  results: { data: PageTaskRun | undefined }[],
+): ReadonlyMap<string, readonly TaskRun[]> {
+  return new Map(
+    results.flatMap(({ data }) => (data?.items[0] ? [[data.items[0].slug, data.items] as const] : [])),
+  )
 }
 
 /** The states of those task runs that were tried more than once, for the timeline to show each attempt. */
@@ -34,9 +52,12 @@ export function useHistories(run: FlowRun, runs: readonly TaskRun[]): ReadonlyMa
   const tried = runs.filter((task) => task.attempt > 1).slice(0, HISTORIES)
   return useQueries({
     queries: tried.map((task) => taskRunQuery(run.id, task.slug, task.map_index)),
-    combine: (results) =>
-      new Map(results.flatMap(({ data }) => (data ? [[keyOf(data.task_run), data.states] as const] : []))),
+    combine: statesByKey,
   })
+}
+
+function statesByKey(results: { data: TaskRunStates | undefined }[]): ReadonlyMap<string, readonly State[]> {
+  return new Map(results.flatMap(({ data }) => (data ? [[keyOf(data.task_run), data.states] as const] : [])))
 }
 
 /** The selected task run, kept in the address. */

@@ -5,6 +5,15 @@ import { Button, buttonClass } from '@/ui/Button'
 import { ErrorState } from '@/ui/EmptyState'
 import { NotFoundPage } from '@/pages/problem/NotFoundPage'
 
+/** Before there is a frame: the server could not say who is here. */
+export function RootErrorPage(props: ErrorComponentProps) {
+  return (
+    <main>
+      <ErrorPage {...props} />
+    </main>
+  )
+}
+
 /** A page that broke. What the server says is missing is "not found"; the rest is said as it is, with what to report. */
 export function ErrorPage({ error }: ErrorComponentProps) {
   if (error instanceof Problem && error.status === 404) return <NotFoundPage />

@@ -86,7 +86,10 @@ export function LogLines(props: LogLinesProps) {
       onTouchMove={leave}
       className="h-[max(20rem,calc(100dvh-21rem))] overflow-auto rounded-md border border-line bg-surface font-mono text-sm leading-5 [overflow-anchor:none]"
     >
-      <div className={wrap ? 'relative' : 'relative w-max min-w-full'} style={{ height: virtual.getTotalSize() }}>
+      <div
+        className={wrap ? 'relative' : 'relative w-max min-w-full'}
+        style={{ height: virtual.getTotalSize() }}
+      >
         <div className="w-full" style={{ transform: `translateY(${rows[0]?.start ?? 0}px)` }}>
           {rows.map((row) => {
             const line = lines.at(place(row.index))

@@ -59,9 +59,14 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
       <time dateTime={line.at} title={exactTime(line.at)} className="shrink-0 text-muted max-sm:hidden">
         {clock.format(new Date(line.at))}
       </time>
-      <span className={classes('w-16 shrink-0 font-medium', levelClass(line.level))}>{levelName(line.level)}</span>
+      <span className={classes('w-16 shrink-0 font-medium', levelClass(line.level))}>
+        {levelName(line.level)}
+      </span>
       {task !== '' && (
-        <span title={`${line.logger}, attempt ${line.attempt}`} className="max-w-44 shrink-0 truncate text-accent max-md:hidden">
+        <span
+          title={`${line.logger}, attempt ${line.attempt}`}
+          className="max-w-44 shrink-0 truncate text-accent max-md:hidden"
+        >
           {visible(task)}
         </span>
       )}

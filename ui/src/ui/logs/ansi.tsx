@@ -5,7 +5,8 @@ import type { CSSProperties, ReactNode } from 'react'
 const ESCAPE = '\u001b'
 
 // eslint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g
+const CONTROL =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g
 
 /** Control characters as pictures or escapes, so that no log line can hide or turn around what it says. */
 export function visible(text: string): string {

@@ -23,5 +23,8 @@ export function levelClass(level: number): string {
 
 /** How many records a level filter shows, from the counts by level. */
 export function countFrom(levels: Record<string, number>, lowest: number): number {
-  return Object.entries(levels).reduce((sum, [level, count]) => (Number(level) >= lowest ? sum + count : sum), 0)
+  return Object.entries(levels).reduce(
+    (sum, [level, count]) => (Number(level) >= lowest ? sum + count : sum),
+    0,
+  )
 }

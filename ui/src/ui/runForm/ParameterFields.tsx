@@ -30,7 +30,9 @@ export function ParameterFields({ parameters, entries, errors, onChange }: Param
           errors={{ ...errors, ...entry.unread }}
           disabled={!entry.given}
           onChange={(value) => onChange(name, (before) => ({ ...before, value }))}
-          onUnread={(path, error) => onChange(name, (before) => ({ ...before, unread: patch(before, path, error) }))}
+          onUnread={(path, error) =>
+            onChange(name, (before) => ({ ...before, unread: patch(before, path, error) }))
+          }
         />
         {!required && (
           <Checkbox
@@ -51,6 +53,8 @@ export function ParameterFields({ parameters, entries, errors, onChange }: Param
 }
 
 function patch(entry: Entry, path: string, error: string | undefined): Record<string, string> {
-  const others = Object.entries(entry.unread).filter(([known]) => known !== path && !known.startsWith(`${path}.`))
+  const others = Object.entries(entry.unread).filter(
+    ([known]) => known !== path && !known.startsWith(`${path}.`),
+  )
   return Object.fromEntries(error === undefined ? others : [...others, [path, error]])
 }

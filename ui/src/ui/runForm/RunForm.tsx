@@ -72,17 +72,29 @@ export function RunForm(props: RunFormProps) {
       <ParameterFields parameters={parameters} entries={entries} errors={errors} onChange={change} />
       <div className="grid gap-4 border-t border-line pt-4 sm:grid-cols-2">
         <Field label="When" error={errorFor(errors, 'due_at', true)}>
-          <Select value={later ? 'later' : 'now'} onChange={(event) => setLater(event.target.value === 'later')}>
+          <Select
+            value={later ? 'later' : 'now'}
+            onChange={(event) => setLater(event.target.value === 'later')}
+          >
             <option value="now">Now</option>
             <option value="later">Later</option>
           </Select>
         </Field>
         {later && (
           <Field label="Date and time" hint="In your own time zone.">
-            <TextInput type="datetime-local" step={1} value={due} onChange={(event) => setDue(event.target.value)} />
+            <TextInput
+              type="datetime-local"
+              step={1}
+              value={due}
+              onChange={(event) => setDue(event.target.value)}
+            />
           </Field>
         )}
-        <Field label="Name of the run" hint="Empty: a name is made up." error={errorFor(errors, 'name', true)}>
+        <Field
+          label="Name of the run"
+          hint="Empty: a name is made up."
+          error={errorFor(errors, 'name', true)}
+        >
           <TextInput value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
         <Field

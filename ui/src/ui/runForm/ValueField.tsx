@@ -162,7 +162,9 @@ function OptionalField({ control, ...props }: ValueFieldProps & { control: Contr
         checked={nothing}
         onChange={(event) => {
           onUnread(path, undefined)
-          onChange(event.target.checked ? null : (blank(control.inner) ?? (isWordy(control.inner) ? '' : undefined)))
+          onChange(
+            event.target.checked ? null : (blank(control.inner) ?? (isWordy(control.inner) ? '' : undefined)),
+          )
         }}
       />
     </div>
@@ -202,7 +204,9 @@ function ListField({ control, ...props }: ValueFieldProps & { control: Control &
               path={`${path}.${index}`}
               schema={items}
               value={row.value}
-              onChange={(next) => change(rows.map((one) => (one.id === row.id ? { ...one, value: next } : one)))}
+              onChange={(next) =>
+                change(rows.map((one) => (one.id === row.id ? { ...one, value: next } : one)))
+              }
             />
           </div>
           <IconButton

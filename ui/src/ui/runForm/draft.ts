@@ -64,7 +64,8 @@ export function collect(
     if (entry === undefined || !entry.given) continue
     Object.assign(errors, entry.unread)
     if (entry.value !== undefined) values[name] = entry.value
-    else if (required && Object.keys(entry.unread).length === 0) errors[name] = 'This parameter needs a value.'
+    else if (required && Object.keys(entry.unread).length === 0)
+      errors[name] = 'This parameter needs a value.'
   }
   return { values, errors }
 }

@@ -26,7 +26,10 @@ export interface Schema {
 
 /** Which control asks for a value. `json` takes whatever no other one can. */
 export type Control =
-  | { kind: 'text' | 'date' | 'datetime' | 'time' | 'number' | 'integer' | 'boolean' | 'json'; schema: Schema }
+  | {
+      kind: 'text' | 'date' | 'datetime' | 'time' | 'number' | 'integer' | 'boolean' | 'json'
+      schema: Schema
+    }
   | { kind: 'choice'; schema: Schema; options: unknown[] }
   | { kind: 'list'; schema: Schema; items: Schema }
   | { kind: 'object'; schema: Schema; fields: { name: string; schema: Schema; required: boolean }[] }
@@ -164,7 +167,8 @@ export function typeName(schema: Schema): string {
 
 /** The limits that a schema sets, in words, for the line below a field. */
 export function limits(schema: Schema): string {
-  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern } = resolve(schema)
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern } =
+    resolve(schema)
   const said = [
     minimum === undefined ? '' : `at least ${minimum}`,
     maximum === undefined ? '' : `at most ${maximum}`,

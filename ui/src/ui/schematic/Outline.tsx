@@ -59,7 +59,9 @@ export function Outline({ graph, runs, only, selected, onPick }: OutlineProps) {
                   node.slug === selected && 'bg-accent-soft',
                 )}
               >
-                <span className="tabular w-8 shrink-0 font-mono text-xs text-muted">{(level[index] ?? 0) + 1}</span>
+                <span className="tabular w-8 shrink-0 font-mono text-xs text-muted">
+                  {(level[index] ?? 0) + 1}
+                </span>
                 {state.type !== undefined && <StateIcon type={state.type} />}
                 <span className="min-w-0 flex-1">
                   <span className="block truncate">

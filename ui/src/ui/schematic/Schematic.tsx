@@ -91,7 +91,9 @@ export function Schematic(props: SchematicProps) {
             <Select
               className="w-auto"
               value={shown ?? 'all'}
-              onChange={(event) => setShown(event.target.value === 'all' ? undefined : Number(event.target.value))}
+              onChange={(event) =>
+                setShown(event.target.value === 'all' ? undefined : Number(event.target.value))
+              }
             >
               <option value="all">all {depth}</option>
               {levelChoices(depth).map((level) => (

@@ -1,7 +1,10 @@
 import type { EdgeSpec, TaskSpec } from '@/api/generated'
 
 /** What the schematic needs to know of a task. */
-export type SchematicTask = Pick<TaskSpec, 'slug' | 'name' | 'kind' | 'mapped' | 'tags' | 'trigger' | 'retries'>
+export type SchematicTask = Pick<
+  TaskSpec,
+  'slug' | 'name' | 'kind' | 'mapped' | 'tags' | 'trigger' | 'retries'
+>
 
 export type SchematicEdge = Pick<EdgeSpec, 'upstream' | 'downstream' | 'mapped' | 'flattened' | 'case'>
 

@@ -106,7 +106,11 @@ function settle(
     if (index > 0) offset += (height(column[index - 1] ?? node) + height(node)) / 2 + ROW_GAP
     offsets.push(offset)
     pools.push({ sum: (mean(fixed[node], centre) ?? centre.get(node) ?? 0) - offset, count: 1 })
-    for (let last = pools.at(-1), before = pools.at(-2); last && before; last = pools.at(-1), before = pools.at(-2)) {
+    for (
+      let last = pools.at(-1), before = pools.at(-2);
+      last && before;
+      last = pools.at(-1), before = pools.at(-2)
+    ) {
       if (before.sum / before.count <= last.sum / last.count) break
       pools.splice(-2, 2, { sum: before.sum + last.sum, count: before.count + last.count })
     }

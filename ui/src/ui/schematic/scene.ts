@@ -73,7 +73,14 @@ export function stateOf(node: GraphNode, runs: ReadonlyMap<string, TaskRun> | un
 export function sceneOf(graph: Graph, layout: Layout, runs: ReadonlyMap<string, TaskRun> | undefined): Scene {
   const nodes = graph.nodes.map((node, index) => {
     const [width, height] = SIZES[node.kind]
-    return { ...node, x: layout.x[index] ?? 0, y: layout.y[index] ?? 0, width, height, state: stateOf(node, runs) }
+    return {
+      ...node,
+      x: layout.x[index] ?? 0,
+      y: layout.y[index] ?? 0,
+      width,
+      height,
+      state: stateOf(node, runs),
+    }
   })
   const edges = graph.edges.map((edge, index) => ({ ...edge, points: layout.edges[index] ?? [] }))
   return { nodes, edges, ...neighbours(graph), width: layout.width, height: layout.height }

@@ -159,7 +159,11 @@ export class Stage {
     else this.pinch(before, now, other)
   }
 
-  private pinch(before: { x: number; y: number }, now: { x: number; y: number }, other: { x: number; y: number }) {
+  private pinch(
+    before: { x: number; y: number },
+    now: { x: number; y: number },
+    other: { x: number; y: number },
+  ) {
     const distance = (point: { x: number; y: number }) => Math.hypot(point.x - other.x, point.y - other.y)
     const factor = distance(now) / Math.max(1, distance(before))
     this.look(zoomAt(this.view, factor, (now.x + other.x) / 2, (now.y + other.y) / 2))

@@ -91,7 +91,9 @@ function SegmentBox({ segment, span }: { segment: Segment; span: Span }) {
       data-state-type={type}
       className={classes(
         'absolute',
-        kind === 'wait' ? 'top-[15px] h-0.5 border-t-2 border-dotted border-state' : 'top-2 h-4 rounded-sm bg-state',
+        kind === 'wait'
+          ? 'top-[15px] h-0.5 border-t-2 border-dotted border-state'
+          : 'top-2 h-4 rounded-sm bg-state',
       )}
       style={placed(segment, span)}
     >
@@ -110,7 +112,10 @@ function Children({ bar, span }: { bar: Bar; span: Span }) {
   const total = Object.values(bar.run.children).reduce((sum, count) => sum + count, 0)
   if (segment === undefined || total === 0) return null
   return (
-    <span className="absolute top-2 flex h-4 overflow-hidden rounded-sm bg-raised" style={placed(segment, span)}>
+    <span
+      className="absolute top-2 flex h-4 overflow-hidden rounded-sm bg-raised"
+      style={placed(segment, span)}
+    >
       {STATE_TYPES.map((type) => {
         const count = bar.run.children[type] ?? 0
         return (

@@ -13,7 +13,7 @@ interface TimelineProps {
   /** The tasks' names by slug. */
   names: ReadonlyMap<string, string>
   /** Children of mapped tasks as far as they have been read, by slug. */
-  children: ReadonlyMap<string, readonly TaskRun[]>
+  mapped: ReadonlyMap<string, readonly TaskRun[]>
   unfolded: ReadonlySet<string>
   onUnfold: (slug: string, unfolded: boolean) => void
   /** The states of task runs that were tried more than once, by key. */
@@ -29,12 +29,12 @@ const ROW = 32
 
 /** Tasks as bars over time. Rows that are not seen are not there, so that thousands cost nothing. */
 export function Timeline(props: TimelineProps) {
-  const { runs, edges, names, children, unfolded, onUnfold, histories, from, to, selected, onSelect } = props
+  const { runs, edges, names, mapped, unfolded, onUnfold, histories, from, to, selected, onSelect } = props
   const now = useNow(to === null)
   const scroll = useRef<HTMLDivElement>(null)
   const bars = useMemo(
-    () => barsOf({ runs, edges, names, children, histories, now }),
-    [runs, edges, names, children, histories, now],
+    () => barsOf({ runs, edges, names, children: mapped, histories, now }),
+    [runs, edges, names, mapped, histories, now],
   )
   const span = useMemo(() => spanOf(runs, { from, to }, now), [runs, from, to, now])
   // The virtualizer keeps its own state, which the compiler's rule does not know.

@@ -28,7 +28,11 @@ const millis = (time: string) => Date.parse(time)
 const FINISHED = new Set<StateType>(['Success', 'Failed', 'Crashed', 'Cancelled'])
 
 /** The whole time that the runs take; an unfinished one reaches to `now`. */
-export function spanOf(runs: readonly TaskRun[], whole: { from: string | null; to: string | null }, now: number): Span {
+export function spanOf(
+  runs: readonly TaskRun[],
+  whole: { from: string | null; to: string | null },
+  now: number,
+): Span {
   const starts = runs.flatMap((run) => (run.started_at === null ? [] : [millis(run.started_at)]))
   if (whole.from !== null) starts.push(millis(whole.from))
   const from = starts.reduce((first, start) => Math.min(first, start), Infinity)
@@ -49,7 +53,9 @@ function endOf(run: TaskRun, now: number): number {
 export function wholeSegment(run: TaskRun, now: number): Segment[] {
   if (run.started_at === null) return []
   const { type, name } = run.state
-  return [{ kind: 'attempt', from: millis(run.started_at), to: endOf(run, now), type, name, attempt: run.attempt }]
+  return [
+    { kind: 'attempt', from: millis(run.started_at), to: endOf(run, now), type, name, attempt: run.attempt },
+  ]
 }
 
 /** From a task run's states: each attempt as it began and ended, and the waits between them. */
@@ -102,7 +108,7 @@ export function criticalPath(runs: readonly TaskRun[], edges: readonly EdgeSpec[
     return found
   }
   const path = new Set<string>()
-  for (let run = last(bySlug.keys()); run !== undefined && !path.has(run.slug); ) {
+  for (let run = last(bySlug.keys()); run !== undefined && !path.has(run.slug);) {
     path.add(run.slug)
     run = last(upstreams.get(run.slug) ?? [])
   }

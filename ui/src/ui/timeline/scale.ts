@@ -27,7 +27,8 @@ export function ticks({ from, to }: Span, most: number): Tick[] {
   const length = Math.max(1, to - from)
   const step = STEPS.find((candidate) => length / candidate <= most) ?? Math.ceil(length / most / DAY) * DAY
   const marks: Tick[] = []
-  for (let time = 0; time <= length; time += step) marks.push({ at: time / length, label: offset(time, step) })
+  for (let time = 0; time <= length; time += step)
+    marks.push({ at: time / length, label: offset(time, step) })
   return marks
 }
 

@@ -1,0 +1,91 @@
+"""The warm template: a process with one thread that has imported the engine and forks a supervisor for each run.
+
+A fork takes a few milliseconds where a new interpreter needs hundreds. Environment and working directory are set after
+the fork and before any user code; the run is then nothing of this process's, which may end before it.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+# not used here: imported once, for all runs
+import cloudpickle  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import msgspec
+import urllib3.connectionpool  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+from headrace.engine import supervisor
+from headrace.executors import kinds  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from headrace.launch import directory as run_directory
+from headrace.launch import template
+
+
+def serve(connection: socket.socket) -> None:
+    """Forks for whoever holds the other end, until that is closed."""
+    wake, poke = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(poke, False)
+    signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    gc.collect()
+    # what is here now is shared with the runs, until somebody writes to it: the collector must not
+    gc.freeze()
+    while True:
+        ready, _, _ = select.select([connection, wake], [], [])
+        if wake in ready:
+            os.read(wake, 4096)
+            _reap()
+        if connection in ready:
+            message = template.receive(connection)
+            if message is None:
+                return
+            request = msgspec.json.decode(message, type=template.Fork)
+            pid = os.fork()
+            if pid == 0:
+                for handle in (wake, poke):
+                    os.close(handle)
+                _become_supervisor(request, connection)
+            template.send(connection, template.Forked(pid))
+
+
+def _reap() -> None:
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+
+
+def _become_supervisor(request: template.Fork, connection: socket.socket) -> NoReturn:
+    """The forked child: a session, an environment and standard streams of its own, and then the run."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        connection.close()
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(request.environment)
+        time.tzset()
+        os.chdir(request.working_directory)
+        directory = Path(request.directory)
+        output = template.open_output(directory / run_directory.OUTPUT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        code = supervisor.main(directory)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as given:
+        serve(given)

@@ -1,0 +1,150 @@
+"""The options of a flow: what people may write, and their normal form."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from headrace import errors
+from headrace.graph import options as task_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headrace.core import schedules
+    from headrace.wire import executors, run_configs
+
+OnLost = Literal["crash", "reschedule"]
+
+
+class Keywords(TypedDict, total=False):
+    """The options of a flow, as people write them."""
+
+    name: str
+    schedule: "schedules.Schedule | Sequence[schedules.Schedule] | None"
+    executor: "executors.Executor | None"
+    run_config: "run_configs.RunConfig | None"
+    #: Where the content is kept; None: a file of this user on this machine.
+    storage: Any
+    labels: Iterable[str]
+    #: How often a failed flow run is tried again by the server.
+    retries: int
+    retry_delay: task_options.Duration
+    timeout: task_options.Duration | None
+    #: What becomes of a run whose process is lost: `crash` runs it at most once, `reschedule` at least once.
+    on_lost: OnLost
+    lost_after: task_options.Duration | None
+    #: The directory in which tasks' results are kept.
+    results: "str | Path | None"
+    on_state: task_options.Hook | Iterable[task_options.Hook]
+    log_prints: bool
+    #: The author's own word for the code, in place of its digest.
+    version: str | None
+    description: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options in their normal form."""
+
+    name: str
+    schedule: "tuple[schedules.Schedule, ...]" = ()
+    executor: "executors.Executor | None" = None
+    run_config: "run_configs.RunConfig | None" = None
+    storage: Any = None
+    labels: frozenset[str] = frozenset()
+    retries: int = 0
+    retry_delay: timedelta = timedelta(0)
+    timeout: timedelta | None = None
+    on_lost: OnLost = "crash"
+    lost_after: timedelta | None = None
+    results: "Path | None" = None
+    on_state: tuple[task_options.Hook, ...] = ()
+    log_prints: bool = False
+    version: str | None = None
+    description: str = ""
+
+
+def options(given: Mapping[str, Any], name: str, *, before: Options | None = None) -> Options:
+    """The normal form of what was written, on top of `before`. Raises errors.GraphError with the option named."""
+    chosen: dict[str, Any] = {"name": name}
+    for option, value in given.items():
+        if option not in _NORMAL:
+            raise errors.GraphError(
+                f"flow '{name}' has no option '{option}'.{task_options.suggestion(option, _NORMAL)}"
+            )
+        try:
+            chosen[option] = _NORMAL[option](option, value)
+        except (TypeError, ValueError) as error:
+            raise errors.GraphError(f"flow '{name}': {error}") from None
+    chosen["name"] = task_options.name("name", chosen["name"])
+    return Options(**chosen) if before is None else dataclasses.replace(before, **chosen)
+
+
+def _as_is(option: str, value: Any) -> Any:
+    return value
+
+
+def _schedules(option: str, value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    given: list[Any] = list(value) if isinstance(value, list | tuple) else [value]  # pyright: ignore[reportUnknownArgumentType]
+    for item in given:
+        if not hasattr(item, "clocks"):
+            raise TypeError(
+                f"{option} is {item!r}; give `cron(...)`, `every(...)`, `rrule(...)`, `dates(...)`, or a list of them."
+            )
+    return tuple(given)
+
+
+def _labels(option: str, value: Any) -> frozenset[str]:
+    from headrace.core import labels
+
+    if isinstance(value, str):
+        raise TypeError(f"labels is the string {value!r}; give a list such as [{value!r}].")
+    try:
+        return frozenset(labels.normalised(value))
+    except errors.Invalid as error:
+        raise ValueError(error.message) from None
+
+
+def _delay(option: str, value: Any) -> timedelta:
+    return timedelta(seconds=task_options.seconds(option, value))
+
+
+def _on_lost(option: str, value: Any) -> str:
+    if value not in ("crash", "reschedule"):
+        raise ValueError(
+            f"on_lost is {value!r}; give 'crash' (at most once) or 'reschedule' (at least once)."
+        )
+    return value
+
+
+def _path(option: str, value: Any) -> "Path | None":
+    from pathlib import Path
+
+    return None if value is None else Path(value).expanduser()
+
+
+def _word(option: str, value: Any) -> str | None:
+    return None if value is None else task_options.text(option, value)
+
+
+_NORMAL: dict[str, Callable[[str, Any], Any]] = {
+    "name": task_options.name,
+    "schedule": _schedules,
+    "executor": _as_is,
+    "run_config": _as_is,
+    "storage": _as_is,
+    "labels": _labels,
+    "retries": task_options.count,
+    "retry_delay": _delay,
+    "timeout": task_options.timeout,
+    "on_lost": _on_lost,
+    "lost_after": task_options.timeout,
+    "results": _path,
+    "on_state": task_options.hooks,
+    "log_prints": task_options.yes_or_no,
+    "version": _word,
+    "description": task_options.text,
+}

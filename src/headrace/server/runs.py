@@ -1,0 +1,262 @@
+"""Asking for flow runs, cancelling them, approving paused ones."""
+
+import difflib
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from headrace import errors
+from headrace.core import labels
+from headrace.core.moves import Actor
+from headrace.core.states import State, StateType
+from headrace.server import moves, names, parameters, queues, run_queries, tables
+from headrace.server.service import handles
+from headrace.web import ids
+from headrace.web.handlers import Call
+from headrace.wire import operations, run_configs, runs
+
+_runs = tables.flow_runs
+_flows = tables.flows
+_projects = tables.projects
+_versions = tables.flow_versions
+
+#: Levels that a run's log can be kept from.
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: Characters of a run's name, and of an idempotency key.
+LONGEST = 200
+
+_sources = (
+    sa.select(
+        *[
+            *(
+                _flows.c.id.label("flow_id"),
+                _flows.c.name.label("flow"),
+                _flows.c.labels.label("flow_labels"),
+            ),
+            *(
+                _flows.c.default_parameters,
+                _flows.c.archived_at,
+                _flows.c.project_id,
+                _projects.c.name.label("project"),
+            ),
+            *(
+                _versions.c.id.label("version_id"),
+                _versions.c.parameters,
+                _versions.c.labels,
+                _versions.c.run_config,
+            ),
+            *(
+                _versions.c.retries,
+                _versions.c.retry_delay_seconds,
+                _versions.c.timeout_seconds,
+                _versions.c.on_lost,
+            ),
+            _versions.c.lost_after_seconds,
+        ]
+    )
+    .join(_projects, _projects.c.id == _flows.c.project_id)
+    .join(_versions, _versions.c.flow_id == _flows.c.id)
+)
+_by_id = _sources.where(_flows.c.id == sa.bindparam("flow_id"))
+_by_name = _sources.where(_projects.c.name == sa.bindparam("project"), _flows.c.name == sa.bindparam("flow"))
+_is_current = _versions.c.id == _flows.c.current_version_id
+_is_number = _versions.c.number == sa.bindparam("number")
+#: By (asked by id?, version named?).
+_SOURCE = {
+    (True, False): _by_id.where(_is_current),
+    (True, True): _by_id.where(_is_number),
+    (False, False): _by_name.where(_is_current),
+    (False, True): _by_name.where(_is_number),
+}
+_keyed = sa.select(_runs.c.id).where(
+    _runs.c.flow_id == sa.bindparam("flow"), _runs.c.idempotency_key == sa.bindparam("idempotency")
+)
+_insert = sa.insert(_runs)
+
+
+class _Row(NamedTuple):
+    """What `moves.created` asks about a run that was just inserted."""
+
+    id: UUID
+    state_type: str
+    state_name: str
+    state_message: str
+    state_at: datetime
+    not_before: datetime
+
+
+@handles(operations.create_flow_run)
+def create_flow_run(call: Call[Any], request: runs.CreateFlowRun) -> runs.FlowRun:
+    """The same idempotency key gives the same run. A run process makes child runs of its own run."""
+    _check(request)
+    source = _source(call, request)
+    if request.idempotency_key is not None:
+        key = {"flow": source.flow_id, "idempotency": request.idempotency_key}
+        known = call.connection.execute(_keyed, key).scalar()
+        if known is not None:
+            call.flow_run_id = known
+            return run_queries.read(call, known)
+    if source.archived_at is not None:
+        raise errors.Conflict(
+            f"the flow {source.flow!r} is archived: register it again to run it", reason="archived"
+        )
+    if call.caller.run_id is not None:
+        _check_parent(call)
+    run_id = create(call, source, request)
+    call.flow_run_id = run_id
+    return run_queries.read(call, run_id)
+
+
+def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) -> UUID:
+    """Inserts a run of the flow version in `source`; what the request does not say comes from there."""
+    values = parameters.resolved(
+        source.flow, parameters.specs(source.parameters), source.default_parameters, request.parameters
+    )
+    config = source.run_config if request.run_config is None else msgspec.to_builtins(request.run_config)
+    kind = run_configs.kind(request.run_config) if request.run_config is not None else config["kind"]
+    wanted = request.labels if request.labels is not None else source.flow_labels
+    own = labels.normalised(source.labels if wanted is None else wanted)
+    queue = queues.enter(call.connection, own, kind)
+    run_id = ids.uuid7()
+    due_at = max(call.now, request.due_at or call.now)
+    row = _Row(run_id, StateType.SCHEDULED.value, "Scheduled", "", call.now, due_at)
+    call.connection.execute(
+        _insert,
+        {
+            **row._asdict(),
+            "name": request.name or names.of(run_id),
+            "project_id": source.project_id,
+            "flow_id": source.flow_id,
+            "version_id": source.version_id,
+            "version_pinned": request.version is not None,
+            "queue_id": queue.id,
+            **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
+            "due_at": due_at,
+            "cancel_requested": False,
+            "parameters": values,
+            "labels": list(own),
+            "run_config": config,
+            "log_level": request.log_level,
+            "retries": source.retries,
+            "retry_delay_seconds": source.retry_delay_seconds,
+            "timeout_seconds": source.timeout_seconds,
+            "on_lost": source.on_lost,
+            "lost_after_seconds": source.lost_after_seconds,
+            "idempotency_key": request.idempotency_key,
+            "created_at": call.now,
+            "created_by_kind": call.caller.kind,
+            "created_by_name": call.caller.name,
+            "created_by_id": call.caller.run_id or call.caller.id,
+            "parent_run_id": call.caller.run_id,
+            "task_states": {},
+        },
+    )
+    moves.created(call, row, queue, Actor.USER if call.caller.run_id is None else Actor.RUN)
+    return run_id
+
+
+def _check(request: runs.CreateFlowRun) -> None:
+    fields: dict[str, str] = {}
+    if request.flow_id is None and not (request.project and request.flow):
+        fields["flow"] = "name a flow: by flow_id, or by project and flow"
+    if request.log_level not in LOG_LEVELS:
+        fields["log_level"] = f"must be one of {', '.join(LOG_LEVELS)}, not {request.log_level!r}"
+    for field in ("name", "idempotency_key"):
+        text: str | None = getattr(request, field)
+        if text is not None and not (0 < len(text) <= LONGEST and text.isprintable()):
+            fields[field] = f"must have 1 to {LONGEST} printable characters"
+    if request.due_at is not None and request.due_at.tzinfo is None:
+        fields["due_at"] = "must have a time zone, like 2026-11-22T06:00:00+01:00"
+    if fields:
+        (field, problem), *_ = fields.items()
+        raise errors.Invalid(f"{field}: {problem}", fields=fields)
+
+
+def _source(call: Call[Any], request: runs.CreateFlowRun) -> sa.Row[Any]:
+    asked = {
+        "flow_id": request.flow_id,
+        "project": request.project,
+        "flow": request.flow,
+        "number": request.version,
+    }
+    query = _SOURCE[request.flow_id is not None, request.version is not None]
+    used = {name: asked[name] for name in query.compile().params}
+    source = call.connection.execute(query, used).one_or_none()
+    if source is None:
+        raise _not_found(call, request)
+    return source
+
+
+def _not_found(call: Call[Any], request: runs.CreateFlowRun) -> errors.NotFound:
+    """What of project, flow and version there is not, with a suggestion."""
+    connection = call.connection
+    known = sa.select(_flows.c.id, _flows.c.name, _projects.c.name.label("project")).join(
+        _projects, _projects.c.id == _flows.c.project_id
+    )
+    if request.flow_id is not None:
+        found = connection.execute(known.where(_flows.c.id == request.flow_id)).one_or_none()
+        if found is None:
+            return errors.NotFound(f"there is no flow {request.flow_id}")
+    else:
+        projects = connection.execute(sa.select(_projects.c.name)).scalars().all()
+        if request.project not in projects:
+            return errors.NotFound(
+                f"there is no project {request.project!r}{_near(request.project, projects)}"
+            )
+        rows = connection.execute(known.where(_projects.c.name == request.project)).all()
+        found = next((row for row in rows if row.name == request.flow), None)
+        if found is None:
+            hint = _near(request.flow, [row.name for row in rows])
+            return errors.NotFound(
+                f"there is no flow {request.flow!r} in the project {request.project!r}{hint}"
+            )
+    newest = connection.execute(
+        sa.select(sa.func.max(_versions.c.number)).where(_versions.c.flow_id == found.id)
+    ).scalar()
+    return errors.NotFound(
+        f"the flow {found.name!r} has no version {request.version}; the newest is {newest}"
+    )
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _check_parent(call: Call[Any]) -> None:
+    parent = moves.load(call, call.caller.run_id or UUID(int=0), lock=False)
+    if parent.fence != call.caller.run_fence or parent.state_type != StateType.RUNNING.value:
+        raise errors.Superseded(f"run {parent.id} is {parent.state_type} and starts no further runs")
+
+
+@handles(operations.cancel_flow_run)
+def cancel_flow_run(call: Call[Any], request: runs.CancelFlowRun) -> runs.FlowRun:
+    """An unstarted run ends at once and never starts; a running one is told to stop."""
+    row = moves.load(call, request.flow_run_id)
+    _check_child(call, row)
+    message = request.reason or f"cancelled by {call.caller.name or call.caller.kind}"
+    moves.move(call, row, State(StateType.CANCELLED, "Cancelled", call.now, message), Actor.USER)
+    return run_queries.read(call, row.id)
+
+
+@handles(operations.resume_flow_run)
+def resume_flow_run(call: Call[Any], request: runs.ResumeFlowRun) -> runs.FlowRun:
+    row = moves.load(call, request.flow_run_id)
+    _check_child(call, row)
+    current = moves.state(row)
+    if current.type is not StateType.PAUSED and current.name != "Resumed":
+        raise errors.Conflict(
+            f"run {row.id} is {current.type}: only a paused run can be resumed", state=row.state_type
+        )
+    message = f"approved by {call.caller.name or call.caller.kind}"
+    moves.move(call, row, State(StateType.SCHEDULED, "Resumed", call.now, message, call.now), Actor.USER)
+    return run_queries.read(call, row.id)
+
+
+def _check_child(call: Call[Any], row: sa.Row[Any]) -> None:
+    """A run process manages the runs that it started, and no others."""
+    if call.caller.run_id is not None and row.parent_run_id != call.caller.run_id:
+        raise errors.NotFound(f"there is no flow run {row.id}")
