@@ -1,6 +1,7 @@
 """What all tests share: both databases, a server over them with a virtual clock, and the same behind real HTTP."""
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 from headrace.server import app, migrations
 from headrace.settings import Settings
+from headrace.web import serving
 from headrace.web.database import Database
+from http_client import Http
 from postgresql import PostgresServer
 from running import Portal, Server, VirtualClock
 
@@ -114,3 +117,41 @@ def make_server(database: Database, portal: Portal, clock: VirtualClock, home: P
         return app.build(Settings(home=home), database, secret=b"a secret of the tests, long enough")  # type: ignore[return-value]
 
     return Server(portal.run(build()), portal, clock)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def http(sqlite_server: Server) -> Iterator[Http]:
+    """The SQLite server behind a real port."""
+    with serving.listen("127.0.0.1", 0) as listener:
+        yield from _serve(sqlite_server, listener)
+
+
+def _serve(server: Server, listener: socket.socket) -> Iterator[Http]:
+    readiness = serving.Readiness()
+
+    async def prepare() -> None:
+        return
+
+    async def started() -> None:
+        await readiness.event.wait()
+
+    running = server.portal.start(
+        serving.serve(
+            server.service,
+            app.application(server.service, readiness),
+            listener,
+            duties=(),
+            prepare=prepare,
+            readiness=readiness,
+        )
+    )
+    server.run(started())
+    http = Http(server, listener.getsockname()[1])
+    yield http
+    http.close()
+
+    async def drain() -> None:
+        server.service.drain()
+
+    server.run(drain())
+    running.result(30)

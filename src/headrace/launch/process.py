@@ -52,7 +52,7 @@ class ProcessLauncher:
             self.kind,
             workload.name,
             str(workload.directory),
-            {"pid": pid, "started": _started(pid) or time.time()},
+            {"pid": pid, "started": identity.start_time(pid) or 0.0},
         )
 
     def _spawn(self, workload: launch.Workload, working: Path) -> int:

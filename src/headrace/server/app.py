@@ -4,7 +4,28 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from headrace.server import accounts, identity, keys, migrations, sessions, tables, tokens
+from headrace.server import (
+    accounts,
+    agents,
+    claims,
+    flows,
+    identity,
+    keys,
+    live,
+    logs,
+    migrations,
+    overview,
+    projects,
+    reports,
+    run_queries,
+    runs,
+    sessions,
+    tables,
+    task_events,
+    task_runs,
+    tokens,
+    versions,
+)
 from headrace.server.loops import janitor
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
@@ -15,14 +36,30 @@ from headrace.wire import operations
 #: The built user interface.
 STATIC = Path(__file__).parent / "static"
 #: Imported for their handlers.
-NOUNS = (accounts, keys, sessions)
+NOUNS = (
+    accounts,
+    agents,
+    claims,
+    flows,
+    keys,
+    logs,
+    overview,
+    projects,
+    reports,
+    run_queries,
+    runs,
+    sessions,
+    task_events,
+    task_runs,
+    versions,
+)
 LOOPS = (identity.last_use, janitor.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
     """The server over this database. Nothing runs yet."""
     secret = tokens.load_secret(settings) if secret is None else secret
-    return Service(
+    built = Service(
         settings=settings,
         database=database,
         registry=registry,
@@ -31,6 +68,8 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
         identify=identity.identify,
         csrf_token=functools.partial(tokens.csrf_token, secret),
     )
+    built.websockets[live.PATH] = live.serve
+    return built
 
 
 def application(built: Service, readiness: Callable[[], str | None] = lambda: None) -> app.App:

@@ -25,32 +25,12 @@ _runs = tables.flow_runs
 
 #: All that the rules ask about a run, and what its moves change.
 FACTS = [
-    *(
-        _runs.c.id,
-        _runs.c.flow_id,
-        _runs.c.project_id,
-        _runs.c.queue_id,
-        _runs.c.state_type,
-        _runs.c.state_name,
-    ),
-    *(
-        _runs.c.state_message,
-        _runs.c.state_at,
-        _runs.c.version,
-        _runs.c.fence,
-        _runs.c.attempt,
-        _runs.c.rescues,
-    ),
-    *(
-        _runs.c.retries_used,
-        _runs.c.not_before,
-        _runs.c.lease_until,
-        _runs.c.last_contact_at,
-        _runs.c.cancel_requested,
-        _runs.c.agent_id,
-    ),
-    *(_runs.c.host, _runs.c.pid, _runs.c.retries, _runs.c.retry_delay_seconds, _runs.c.on_lost),
-    *(_runs.c.lost_after_seconds, _runs.c.started_at, _runs.c.parent_run_id),
+    *[_runs.c.id, _runs.c.flow_id, _runs.c.queue_id, _runs.c.state_type, _runs.c.state_name],
+    *[_runs.c.state_message, _runs.c.state_at, _runs.c.version, _runs.c.fence, _runs.c.attempt],
+    *[_runs.c.rescues, _runs.c.retries_used, _runs.c.not_before, _runs.c.lease_until],
+    *[_runs.c.last_contact_at, _runs.c.agent_id, _runs.c.host, _runs.c.pid, _runs.c.retries],
+    *[_runs.c.retry_delay_seconds, _runs.c.on_lost, _runs.c.lost_after_seconds, _runs.c.started_at],
+    _runs.c.parent_run_id,
 ]
 _peek = sa.select(*FACTS).where(_runs.c.id == sa.bindparam("id"))
 _load = _peek.with_for_update()

@@ -119,6 +119,7 @@ async def run_all(service: "service.Service", table: Iterable[Loop]) -> None:
         async with asyncio.TaskGroup() as group:
             for loop in running.values():
                 group.create_task(loop.run(), name=f"loop {loop.loop.name}")
+            await asyncio.Event().wait()  # there may be none
     finally:
         service.loops = {}
 

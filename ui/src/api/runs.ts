@@ -1,9 +1,4 @@
-import {
-  infiniteQueryOptions,
-  queryOptions,
-  useMutation,
-  useQueryClient,
-} from '@tanstack/react-query'
+import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query'
 import { get, send } from '@/api/client'
 import { flowQuery } from '@/api/flows'
 import type {
@@ -149,7 +144,7 @@ export function useResumeFlowRun() {
   return useRunChange((flowRunId: string) =>
     send<ResumeFlowRunData, FlowRun>('POST', '/api/flow_runs/{flow_run_id}/resume', {
       path: { flow_run_id: flowRunId },
-    } as Omit<ResumeFlowRunData, 'url'>),
+    }),
   )
 }
 

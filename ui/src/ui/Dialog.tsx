@@ -36,17 +36,18 @@ export function Dialog({
             wide ? 'max-w-3xl' : 'max-w-lg',
           )}
         >
-          <div className="flex items-start gap-2 border-b border-line py-3 pr-2 pl-4">
+          <div className="flex items-start gap-2 border-b border-line py-3 pr-12 pl-4">
             <div className="min-w-0 flex-1 pt-1">
               <Base.Title className="text-base font-semibold">{title}</Base.Title>
               {description && <Base.Description className="mt-1 text-muted">{description}</Base.Description>}
             </div>
-            <Base.Close render={<IconButton label="Close" icon={X} />} />
           </div>
           {children && <div className="min-h-0 flex-1 overflow-y-auto p-4">{children}</div>}
           {footer && (
             <div className="flex flex-wrap justify-end gap-2 border-t border-line px-4 py-3">{footer}</div>
           )}
+          {/* Last, so that the first field has the focus when the dialog opens. */}
+          <Base.Close render={<IconButton label="Close" icon={X} className="absolute top-2 right-2" />} />
         </Base.Popup>
       </Base.Portal>
     </Base.Root>

@@ -54,7 +54,7 @@ export function DashboardPage() {
       }
     >
       {query.data ? (
-        <Answers overview={query.data} period={period} />
+        <Answers overview={query.data} period={period} project={project} />
       ) : query.error ? (
         <ErrorState error={query.error} retry={() => void query.refetch()} />
       ) : (
@@ -64,8 +64,14 @@ export function DashboardPage() {
   )
 }
 
-function Answers({ overview, period }: { overview: Overview; period: (typeof PERIODS)[number] }) {
-  if (overview.flows === 0) return <NoFlows />
+interface AnswersProps {
+  overview: Overview
+  period: (typeof PERIODS)[number]
+  project: string | undefined
+}
+
+function Answers({ overview, period, project }: AnswersProps) {
+  if (overview.flows === 0) return <NoFlows project={project} />
   return (
     <div className="flex flex-col gap-8">
       <Verdict overview={overview} period={period.label} />
@@ -82,11 +88,11 @@ function Answers({ overview, period }: { overview: Overview; period: (typeof PER
   )
 }
 
-function NoFlows() {
+function NoFlows({ project }: { project: string | undefined }) {
   return (
     <EmptyState
-      title="No flows yet"
-      command="headrace register my_flow.py --project demo"
+      title={project === undefined ? 'No flows yet' : `No flows in ${project} yet`}
+      command={`headrace register my_flow.py --project ${project ?? 'demo'}`}
       action={
         <Link to="/welcome" className={buttonClass('primary')}>
           First steps

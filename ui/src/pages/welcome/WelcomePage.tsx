@@ -21,7 +21,7 @@ export function WelcomePage() {
   const mayRegister = useMay('register')
   const flows = useInfiniteQuery(flowsQuery({ project: SAMPLE_PROJECT }))
   useLive(['flows'])
-  const sample = flows.data?.pages[0]?.items.at(-1)
+  const sample = flows.data?.pages[0]?.items.toSorted(byAge)[0]
   return (
     <Page title="First steps" heading={`Welcome, ${me.name}`}>
       <ol className="flex max-w-3xl flex-col gap-8">
@@ -51,6 +51,11 @@ export function WelcomePage() {
       </ol>
     </Page>
   )
+}
+
+/** The sample was there before anything else in its project. */
+function byAge(a: Flow, b: Flow): number {
+  return Date.parse(a.created_at) - Date.parse(b.created_at)
 }
 
 function Sample({ flow }: { flow: Flow }) {

@@ -4,8 +4,9 @@ import type { CSSProperties, ReactNode } from 'react'
 /** The escape character's sequences that colour text; all other control characters are shown, not obeyed. */
 const ESCAPE = '\u001b'
 
-// eslint-disable-next-line no-control-regex
+// What hides or turns around text: control characters but tab and line end, zero widths, direction marks.
 const CONTROL =
+  // eslint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g
 
 /** Control characters as pictures or escapes, so that no log line can hide or turn around what it says. */
