@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 from typing import Any
 
 import urllib3
@@ -55,6 +56,15 @@ class Http:
             method, path, body=body, headers=sent, redirect=False, assert_same_host=False
         )
         return Answer(answer.status, answer.headers, answer.data)
+
+    def raw(self, text: str) -> bytes:
+        """Sends these bytes, which no client would, and reads what comes until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(text.encode("latin-1"))
+            parts: list[bytes] = []
+            while part := connection.recv(65536):
+                parts.append(part)
+        return b"".join(parts)
 
     def token(self, role: str) -> str:
         """A key of the caller of this role; for `run` the token of a run that is not there."""

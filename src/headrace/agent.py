@@ -6,35 +6,26 @@ A run does not need its agent: it goes on when the agent ends, and the next agen
 
 import contextlib
 import ctypes
-import dataclasses
 import fcntl
 import logging
 import os
-import queue
 import random
 import re
-import selectors
-import shutil
 import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from importlib import metadata
-from pathlib import Path
 from typing import IO
 from uuid import UUID, uuid4
 
-import msgspec
-
-from headrace import client, errors, launch
+from headrace import client, errors
 from headrace.core import labels as core_labels
 from headrace.core import leases
 from headrace.launch import directory as run_directory
-from headrace.launch import identity, plan, process
-from headrace.launch import journal as journals
+from headrace.launch import hands, plan, process
 from headrace.launch import template as warm
 from headrace.settings import Settings
 from headrace.wire import agents, operations, runs
@@ -43,26 +34,11 @@ logger = logging.getLogger("headrace.agent")
 
 #: Seconds that a claim is held by the server.
 CLAIM_SECONDS = 30.0
-#: A final report that has left the run process may arrive after the process has ended: for so long the agent waits.
-SETTLE_SECONDS = 5.0
 #: Seconds between two tries while the server does not answer, at most; after a refused key.
 LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
-#: Where exits cannot be waited for, they are looked for this often.
-LOOK_SECONDS = 0.5
 #: Seconds for the last calls of an agent that ends.
 LEAVE_SECONDS = 2.0
-PATIENCE = 24 * 3600.0
-
-
-@dataclasses.dataclass(eq=False)
-class Hand:
-    """A run that this agent holds. `fence` and launch state as the journal has them."""
-
-    entry: journals.Entry
-    pidfd: int | None = None
-    #: It is being ended or concluded: its end is no news.
-    concluding: bool = False
 
 
 class Agent:
@@ -103,53 +79,50 @@ class Agent:
         self._folder = settings.home / "agents" / _file_name(self.name)
         self._client = client.Client(settings=settings, patience=0)
         self._variables = dict(os.environ)
-        base = plan.environment(settings.home, self._client.server_url, self._variables)
-        self._template = warm.Template(base) if warm.is_available() else None
-        self._launcher = launcher or process.ProcessLauncher(self._template)
+        self._launcher = launcher or process.ProcessLauncher(self._template())
         self._instance = uuid4().hex
         self._id: UUID | None = None
-        self._hands: dict[UUID, Hand] = {}
-        self._changed = threading.Condition()
+        self._hands: hands.Hands | None = None
+        # set by a signal's handler, so that it must not be anything with a lock
+        self._told = False
         self._draining = threading.Event()
-        self._leaving = threading.Event()
-        self._selector = selectors.DefaultSelector()
-        self._news: queue.SimpleQueue[Hand | None] = queue.SimpleQueue()
-        self._wake, self._poke = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._poke, False)
+        self._left = threading.Event()
+
+    def _template(self) -> warm.Template | None:
+        base = plan.environment(self._settings.home, self._client.server_url, self._variables)
+        return warm.Template(base) if warm.is_available() else None
 
     # --- its life ---
 
     def run(self) -> int:
         """Works until it is told to stop (SIGTERM, SIGINT, `stop`). Raises errors.Conflict when its name is taken here."""
-        with self._locked(), self._signals():
+        with self._locked():
             _hide_from_runs()
-            self._journal = journals.Journal(self._folder / "journal")
-            if isinstance(self._launcher, process.ProcessLauncher) and self._template is not None:
-                self._template.start()
-            self._adopt()
-            self._selector.register(self._wake, selectors.EVENT_READ)
-            threads = [
-                threading.Thread(target=work, name=f"headrace-{name}", daemon=True)
-                for name, work in (("claims", self._claim_runs), ("heartbeat", self._show_life))
-            ]
-            if self._register():
-                for thread in threads:
-                    thread.start()
-                self._watch()
-            self._leave([thread for thread in threads if thread.ident is not None])
+            held = self._hands = hands.Hands(self._launcher, self._folder, self._client)
+            with self._signals():
+                held.adopt()
+                self._launcher.warm_up()
+                threads = [self._thread(self._claim_runs), self._thread(self._show_life)]
+                while not self._told or (self._wait and len(held)):
+                    held.watch()
+                    if self._told:
+                        self._drain()
+                self._leave(held, threads)
         return 0
 
     def stop(self) -> None:
-        """From any thread, and from a signal's handler: take no more runs, and end."""
-        self._draining.set()
-        self._news.put(None)
-        self._poked()
+        """From any thread: take no more runs, and end."""
+        self._told = True
+        if self._hands is not None:
+            self._hands.wake()
 
-    def _poked(self) -> None:
-        # a full pipe wakes as well
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._poke, b".")
+    def _thread(self, work: Callable[[hands.Hands], None]) -> threading.Thread:
+        assert self._hands is not None
+        thread = threading.Thread(
+            target=work, args=(self._hands,), name=f"headrace-{work.__name__.strip('_')}", daemon=True
+        )
+        thread.start()
+        return thread
 
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
@@ -171,49 +144,34 @@ class Agent:
             yield
             return
         numbers = (signal.SIGTERM, signal.SIGINT)
-        before = [signal.signal(number, lambda number, frame: self._told()) for number in numbers]
+        before = [signal.signal(number, lambda number, frame: self.stop()) for number in numbers]
         try:
             yield
         finally:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
 
-    def _told(self) -> None:
-        """In a signal's handler: nothing that takes a lock."""
-        self._news.put(None)
-        self._poked()
-
-    def _leave(self, threads: list[threading.Thread]) -> None:
-        """The server hears that this agent takes nothing more; then what runs is ended, waited for or left."""
+    def _drain(self) -> None:
+        """The server hears, once, that this agent takes nothing more, and gives the claim that it holds an empty answer."""
+        if self._draining.is_set():
+            return
         self._draining.set()
-        with self._changed:
-            self._changed.notify_all()
-        if self._id is not None:
-            with contextlib.suppress(errors.HeadraceError):
-                self._beat(LEAVE_SECONDS)
-        for thread in threads:
-            if thread.name == "headrace-claims":
-                thread.join(LEAVE_SECONDS)
-        if self._stop_runs:
-            self._stop_all()
-        left = len(self._hands)
-        if left:
-            logger.info("%s runs go on without this agent; start it again and it takes them over", left)
-        self._leaving.set()
-        if isinstance(self._launcher, process.ProcessLauncher):
-            self._launcher.close()
-        self._selector.close()
-        for hand in self._hands.values():
-            if hand.pidfd is not None:
-                os.close(hand.pidfd)
-        self._client.close()
+        assert self._hands is not None
+        self._hands.poke()
+        with contextlib.suppress(errors.HeadraceError):
+            self._beat(self._hands, LEAVE_SECONDS)
 
-    def _stop_all(self) -> None:
-        for hand in list(self._hands.values()):
-            self._in_background(self._end, hand)
-        until = self._grace().total_seconds() + SETTLE_SECONDS
-        with self._changed:
-            self._changed.wait_for(lambda: not self._hands, until)
+    def _leave(self, held: hands.Hands, threads: list[threading.Thread]) -> None:
+        """What runs is ended, or left."""
+        for thread in threads[:1]:
+            thread.join(LEAVE_SECONDS)
+        if self._stop_runs:
+            held.end_all(self._grace())
+        if len(held):
+            logger.info("%s runs go on without this agent; start it again and it takes them over", len(held))
+        self._left.set()
+        held.close()
+        self._client.close()
 
     def _grace(self) -> timedelta:
         """The supervisor needs the kill time; only then it is killed itself."""
@@ -233,280 +191,92 @@ class Agent:
             host=socket.gethostname(),
         )
         patience = _Patience(self._draining)
-        while not self._is_told():
+        while not self._draining.is_set():
             try:
                 self._id = self._client.call(operations.register_agent, request).id
             except errors.HeadraceError as error:
                 patience.after(error)
             else:
+                patience.over()
                 logger.info("agent %s takes runs from %s", self.name, self._client.server_url)
                 return True
         return False
 
-    def _is_told(self) -> bool:
-        """Whether it is to stop; hears of a signal also before the main thread watches."""
-        while not self._draining.is_set() and not self._news.empty():
-            news = self._news.get_nowait()
-            if news is None:
-                self._draining.set()
-        return self._draining.is_set()
-
-    def _show_life(self) -> None:
-        patience = _Patience(self._leaving)
+    def _show_life(self, held: hands.Hands) -> None:
+        patience = _Patience(self._left)
         every = self._timing.heartbeat.total_seconds()
-        while not self._leaving.wait(every):
+        while not self._left.wait(every):
             try:
-                orders = self._beat(15)
-            except errors.NotFound:
-                self._register()
+                orders = self._beat(held, 15)
             except errors.HeadraceError as error:
-                patience.after(error, longest=every)
-            else:
+                # one that the server does not know registers itself again by its next claim
+                if not isinstance(error, errors.NotFound):
+                    patience.after(error, longest=every)
+                continue
+            if orders is not None:
                 patience.over()
                 every = orders.heartbeat_seconds or every
-                self._tear_down(orders.tear_down)
+                for run_id in orders.tear_down:
+                    held.end(run_id, self._grace())
 
-    def _beat(self, timeout: float) -> agents.AgentOrders:
-        assert self._id is not None
-        hands = [
-            agents.RunInHand(flow_run_id=run, fence=hand.entry.fence)
-            for run, hand in list(self._hands.items())
-        ]
+    def _beat(self, held: hands.Hands, timeout: float) -> agents.AgentOrders | None:
+        if self._id is None:
+            return None
         request = agents.HeartbeatAgent(
-            agent_id=self._id, instance=self._instance, runs=hands, draining=self._draining.is_set()
+            agent_id=self._id, instance=self._instance, runs=held.listed(), draining=self._draining.is_set()
         )
         return self._client.call(operations.heartbeat_agent, request, timeout=timeout)
 
-    def _tear_down(self, run_ids: list[UUID]) -> None:
-        for run_id in run_ids:
-            hand = self._hands.get(run_id)
-            if hand is not None and not hand.concluding:
-                logger.info("run %s is to be torn down", hand.entry.name)
-                self._in_background(self._end, hand)
-
-    def _in_background(self, work: Callable[[Hand], None], hand: Hand) -> None:
-        threading.Thread(
-            target=work, args=(hand,), name=f"headrace-run-{hand.entry.key}", daemon=True
-        ).start()
-
     # --- claiming and launching ---
 
-    def _claim_runs(self) -> None:
+    def _claim_runs(self, held: hands.Hands) -> None:
         patience = _Patience(self._draining)
         claim = self._folder / "claim"
-        # an answer that was lost with an earlier start of this agent is given again
+        # the answer that an earlier start of this agent did not live to read is given again
         request_id = claim.read_text() if claim.exists() else uuid4().hex
-        while self._has_room():
-            claim.write_text(request_id)
+        while self._has_room(held) and (self._id is not None or self._register()):
             assert self._id is not None
+            claim.write_text(request_id)
             request = runs.ClaimFlowRun(agent_id=self._id, wait_seconds=CLAIM_SECONDS)
             try:
                 answer = self._client.call(
                     operations.claim_flow_run, request, request_id=request_id, timeout=CLAIM_SECONDS + 15
                 )
             except errors.NotFound:
-                self._register()
+                self._id = None
             except errors.HeadraceError as error:
                 patience.after(error)
             else:
                 patience.over()
                 request_id = uuid4().hex
                 if answer.assignment is not None:
-                    self._take(answer.assignment)
+                    self._take(held, answer.assignment)
         claim.unlink(missing_ok=True)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, held: hands.Hands) -> bool:
         """Waits for room. False when the agent is to take nothing more."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._draining.is_set() or self._limit is None or len(self._hands) < self._limit
-            )
+        held.wait_until(lambda: self._draining.is_set() or self._limit is None or len(held) < self._limit)
         return not self._draining.is_set()
 
-    def _take(self, assignment: runs.Assignment) -> None:
+    def _take(self, held: hands.Hands, assignment: runs.Assignment) -> None:
         """Launches a claimed run; gives it back when the agent is to end."""
-        if assignment.flow_run_id in self._hands:
+        run, fence = assignment.flow_run_id, assignment.fence
+        if run in held:
             return
         if self._draining.is_set():
-            self._release(assignment.flow_run_id, assignment.fence, "the agent is ending")
+            held.release(runs.ReleaseFlowRun(flow_run_id=run, fence=fence, reason="the agent is ending"))
             return
-        try:
-            self._launch(assignment)
-        except errors.LaunchError as error:
-            logger.warning("run %s could not be launched: %s", assignment.name, error.message)
-            self._in_background_report(
-                runs.ReportExit(
-                    flow_run_id=assignment.flow_run_id,
-                    fence=assignment.fence,
-                    launched=False,
-                    message=error.message,
-                )
-            )
-
-    def _launch(self, assignment: runs.Assignment) -> None:
         handover = run_directory.Handover(
             assignment=assignment, server_url=self._client.server_url, timing=self._timing
         )
-        workload = plan.workload(handover, self._folder / "runs", self._settings.home, self._variables)
-        hand: Hand | None = None
         try:
-            for state in self._launcher.start(workload):
-                entry = journals.Entry(
-                    flow_run_id=assignment.flow_run_id,
-                    fence=assignment.fence,
-                    name=assignment.name,
-                    state=state,
-                )
-                self._journal.write(entry, first=hand is None)
-                if hand is None:
-                    hand = self._hands[assignment.flow_run_id] = Hand(entry)
-                hand.entry = entry
-        except errors.LaunchError:
-            if hand is not None:
-                self._forget(hand)
-            raise
-        except OSError as error:
-            if hand is not None:
-                self._forget(hand)
-            raise errors.LaunchError(
-                f"the agent cannot write down what it launches ({error}): make room on its disk."
-            ) from None
-        assert hand is not None
-        self._news.put(hand)
-        self._poked()
-
-    def _release(self, flow_run_id: UUID, fence: int, reason: str) -> None:
-        request = runs.ReleaseFlowRun(flow_run_id=flow_run_id, fence=fence, reason=reason)
-        with contextlib.suppress(errors.HeadraceError):
-            self._client.call(operations.release_flow_run, request, timeout=5, patience=LEAVE_SECONDS)
-
-    # --- watching ---
-
-    def _adopt(self) -> None:
-        """Finds what an earlier start of this agent has launched, and clears away what it did not come to launch."""
-        for entry in self._journal.entries():
-            hand = self._hands[entry.flow_run_id] = Hand(entry)
-            self._news.put(hand)
-        if self._hands:
-            logger.info("%s runs of an earlier start are taken over", len(self._hands))
-        known = {hand.entry.key for hand in self._hands.values()}
-        folder = self._folder / "runs"
-        for path in folder.iterdir() if folder.exists() else ():
-            if path.name not in known:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _watch(self) -> None:
-        """Until it is told to stop, and with `wait` until the runs have ended. Nothing ticks where pidfds are."""
-        polls = not hasattr(os, "pidfd_open")
-        while True:
-            self._hear()
-            if self._draining.is_set() and not (self._wait and self._hands):
-                return
-            for key, _ in self._selector.select(LOOK_SECONDS if polls else None):
-                if key.data is None:
-                    with contextlib.suppress(BlockingIOError):
-                        os.read(self._wake, 4096)
-                else:
-                    self._ended(key.data)
-            if polls:
-                for hand in list(self._hands.values()):
-                    if self._launcher.observe(hand.entry.state).phase in (
-                        launch.Phase.EXITED,
-                        launch.Phase.GONE,
-                    ):
-                        self._ended(hand)
-
-    def _hear(self) -> None:
-        while not self._news.empty():
-            hand = self._news.get_nowait()
-            if hand is None:
-                self._draining.set()
-            else:
-                self._follow(hand)
-
-    def _follow(self, hand: Hand) -> None:
-        """Waits for the end of a run's supervisor, which need not be this process's child."""
-        if not hasattr(os, "pidfd_open"):
-            return
-        pid = self._launcher.pid(hand.entry.state)
-        try:
-            hand.pidfd = os.pidfd_open(pid) if pid is not None else None
-        except ProcessLookupError:
-            hand.pidfd = None
-        # between the look and the opening the process may have ended and its pid been given again
-        if hand.pidfd is None or self._launcher.pid(hand.entry.state) != pid:
-            self._ended(hand)
-        else:
-            self._selector.register(hand.pidfd, selectors.EVENT_READ, hand)
-
-    def _ended(self, hand: Hand) -> None:
-        if hand.pidfd is not None:
-            self._selector.unregister(hand.pidfd)
-            os.close(hand.pidfd)
-            hand.pidfd = None
-        if not hand.concluding:
-            hand.concluding = True
-            self._in_background(self._conclude, hand)
-
-    def _end(self, hand: Hand) -> None:
-        """On the server's order, or the agent's own: the watch hears of it as of any other end."""
-        self._launcher.stop(hand.entry.state, self._grace())
-        if self._leaving.is_set() or self._draining.is_set():
-            hand.concluding = True
-            self._conclude(hand)
-
-    def _conclude(self, hand: Hand) -> None:
-        """Reports a run's end, where the run process has not done so itself, and clears up."""
-        entry = hand.entry
-        directory = Path(entry.state.directory)
-        seen = self._launcher.observe(entry.state)
-        if run_directory.withdraw(directory):
-            if "pid" not in entry.state.handle:
-                self._release(
-                    entry.flow_run_id, entry.fence, "the agent ended before it could launch the run"
-                )
-                self._forget(hand)
-                return
-            request = runs.ReportExit(
-                flow_run_id=entry.flow_run_id, fence=entry.fence, launched=False, message=seen.reason
+            held.launch(
+                assignment, plan.workload(handover, held.directory, self._settings.home, self._variables)
             )
-        else:
-            record = run_directory.read_exit(directory)
-            if record is not None and record.reported:
-                self._forget(hand)
-                return
-            if record is not None and record.reporting:
-                self._leaving.wait(SETTLE_SECONDS)
-            request = runs.ReportExit(
-                flow_run_id=entry.flow_run_id,
-                fence=entry.fence,
-                exit_code=seen.exit_code,
-                message=seen.reason,
-            )
-        # of a killed supervisor something may be left
-        self._launcher.stop(entry.state, timedelta(0))
-        logger.info("run %s: %s", entry.name, request.message)
-        self._report(request)
-        self._forget(hand)
-
-    def _report(self, request: runs.ReportExit) -> None:
-        """Until the server has heard it, or refuses it because it knows better."""
-        try:
-            self._client.call(operations.report_exit, request, patience=PATIENCE)
-        except errors.HeadraceError as error:
-            logger.warning("the end of run %s was not accepted: %s", request.flow_run_id, error.message)
-
-    def _in_background_report(self, request: runs.ReportExit) -> None:
-        threading.Thread(target=self._report, args=(request,), name="headrace-report", daemon=True).start()
-
-    def _forget(self, hand: Hand) -> None:
-        self._launcher.forget(hand.entry.state)
-        self._journal.remove(hand.entry)
-        with self._changed:
-            if self._hands.get(hand.entry.flow_run_id) is hand:
-                del self._hands[hand.entry.flow_run_id]
-            self._changed.notify_all()
-        self._poked()
+        except errors.LaunchError as error:
+            logger.warning("run %s could not be launched: %s", assignment.name, error.message)
+            failed = runs.ReportExit(flow_run_id=run, fence=fence, launched=False, message=error.message)
+            threading.Thread(target=held.report, args=(failed,), name="headrace-report", daemon=True).start()
 
 
 class _Patience:

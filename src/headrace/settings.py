@@ -85,11 +85,16 @@ def load(**given: Any) -> Settings:
     base = home()
     values: dict[str, Any] = {**_from_file(base / "config.toml"), **_from_environment()}
     values |= {name: value for name, value in given.items() if value is not None}
-    values.setdefault("home", base)
+    values["home"] = base
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise errors.SettingsError(f"a setting is wrong: {error}") from None
+
+
+def _path(_: type, value: Any) -> Path:
+    """Only a path is not of JSON."""
+    return Path(value)
 
 
 def save_profile(name: str, *, server_url: str, api_key: str) -> Path:

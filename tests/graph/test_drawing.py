@@ -48,7 +48,7 @@ def test_a_runs_states_give_the_colours():
     assert "clean-2: Success" in found
     assert "nothing: Skipped" in found
     assert "add: Failed" in found
-    fills = {each.find(f"{SVG}title").text: next(iter(each))[:0] or each[-2].get("fill") for each in root.iter(f"{SVG}g")}
+    fills = {each.find(f"{SVG}title").text: each[-2].get("fill") for each in root.iter(f"{SVG}g")}
     assert len({fills["extract: Success"], fills["nothing: Skipped"], fills["add: Failed"]}) == 3
 
 

@@ -1,6 +1,5 @@
 """Nothing is reachable without the right to it: the whole table of roles and operations, made from the contract."""
 
-import socket
 import uuid
 from typing import Any
 
@@ -39,7 +38,7 @@ def test_every_operation_refuses_whoever_has_not_signed_in(http: Http) -> None:
 def test_a_role_may_do_what_its_permissions_say_and_nothing_else(http: Http, role: Role) -> None:
     refused = set()
     for operation in operations.OPERATIONS:
-        if operation.name == "sign_out" or (operation.needs is Permission.PUBLIC):
+        if operation.needs is Permission.PUBLIC:
             continue
         status = ask(http, operation, http.token(role.value))
         assert status != 401, operation.name
@@ -72,13 +71,16 @@ def test_a_role_may_do_what_its_permissions_say_and_nothing_else(http: Http, rol
         "/healthz/../api/users",
         "/api/openapi.json/../users",
         "/api/users?x=/healthz",
+        "http://localhost/api/users",
+        "/api/users#/healthz",
         "/metrics",
     ],
 )
 def test_a_trick_with_the_path_opens_nothing(http: Http, path: str) -> None:
-    answer = http.request("GET", path, headers={"Accept": "application/json"})
-    assert answer.status in (401, 404, 422), answer.body
-    assert b"administrator@" not in answer.body
+    http.browser()  # makes somebody to find
+    answer = http.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+    assert int(answer.split()[1]) in (400, 401, 404, 405), answer
+    assert b"administrator" not in answer
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST"])
@@ -113,11 +115,8 @@ def test_names_of_the_loopback_are_answered(http: Http, host: str) -> None:
 
 
 def test_two_hosts_are_none(http: Http) -> None:
-    with socket.create_connection(("127.0.0.1", http.port)) as connection:
-        connection.sendall(
-            b"GET /api/me HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
-        )
-        assert connection.recv(64).split()[1] in (b"400", b"421")
+    answer = http.raw("GET /api/me HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    assert answer.split()[1] in (b"400", b"421")
 
 
 @pytest.mark.parametrize(

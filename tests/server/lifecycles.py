@@ -1,5 +1,6 @@
 """What tests of runs share: a registered flow, an agent, and the steps of a run's life, one call each."""
 
+import itertools
 from typing import Any
 from uuid import UUID
 
@@ -129,7 +130,7 @@ class Life:
             moves = [event for event in history if event.kind == "move"]
             assert (moves[-1].state_type, moves[-1].state_name) == (run.state_type, run.state_name)
             assert moves[-1].fence == run.fence
-            for before, after in zip(moves, moves[1:], strict=False):
+            for before, after in itertools.pairwise(moves):
                 assert after.from_type == before.state_type
                 assert after.fence >= before.fence
             assert (run.finished_at is not None) == StateType(run.state_type).is_finished

@@ -21,7 +21,7 @@ def server(host: str | None, port: int | None, database_url: str | None, local: 
     """Run the server: API, web UI and its loops."""
     from headrace.server import app
 
-    app.serve(settings.load(host=host, port=port, database_url=database_url), local=local)
+    app.serve(settings.load(host=host, port=port, database_url=database_url), local_path=local)
 
 
 @click.command()

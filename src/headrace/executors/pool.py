@@ -80,8 +80,8 @@ class ProcessExecutor:
         self._log = log
         self._idle: list[_Worker] = []
         self._busy: dict[int, _Worker] = {}
-        #: By the identity of `shared`, which is held so that the identity stays its own: key and pickled code.
-        self._code: dict[int, tuple[Any, int, bytes]] = {}
+        #: By function and the identity of `shared`, which is held so that the identity stays its own: key, pickled code.
+        self._code: dict[tuple[Any, int], tuple[Any, int, bytes]] = {}
         self._keys = 0
         self._refused: list[executors.Ending] = []
         self._selector = selectors.DefaultSelector()
@@ -147,11 +147,12 @@ class ProcessExecutor:
         os.close(self._waker)
 
     def _code_of(self, call: executors.Call) -> tuple[int, bytes]:
-        known = self._code.get(id(call.shared))
+        identity = (call.function, id(call.shared))
+        known = self._code.get(identity)
         if known is None:
             self._keys += 1
             known = (call.shared, self._keys, pickling.dumps((call.function, call.shared)))
-            self._code[id(call.shared)] = known
+            self._code[identity] = known
             if len(self._code) > worker.KEPT:
                 del self._code[next(iter(self._code))]
         return known[1], known[2]

@@ -70,9 +70,7 @@ class _Worker:
                         del self._code[next(iter(self._code))]
                 case ("call", ticket, key, timed, own):
                     self.ticket = ticket
-                    if timed:
-                        self.send("begun", ticket)
-                    self.send(*self._answer(ticket, key, own))
+                    self.send(*self._answer(ticket, key, own, timed))
                 case _:
                     return
 
@@ -87,7 +85,7 @@ class _Worker:
         except (frames.Closed, OSError):
             os.killpg(0, signal.SIGKILL)
 
-    def _answer(self, ticket: int, key: int, own: bytes) -> tuple[Any, ...]:
+    def _answer(self, ticket: int, key: int, own: bytes, timed: bool) -> tuple[Any, ...]:
         try:
             code = self._code[key]
             if isinstance(code, bytes):
@@ -96,6 +94,9 @@ class _Worker:
             arguments = pickling.loads(own)
         except BaseException as error:  # noqa: BLE001 - importing users' modules may raise anything
             return "refused", ticket, f"it cannot be loaded in a worker process: {tracebacks.sentence(error)}"
+        if timed:
+            # Only now: loading users' modules is not their task's time.
+            self.send("begun", ticket)
         value = function(shared, arguments)
         try:
             return "done", ticket, pickling.dumps(value)

@@ -33,6 +33,11 @@ class ProcessLauncher:
         #: Those started cold are our children: they must be waited for.
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
+    def warm_up(self) -> None:
+        """Starts the template, so that the first workload need not wait for its imports."""
+        if self._template is not None:
+            self._template.start()
+
     def start(self, workload: launch.Workload) -> Iterator[launch.LaunchState]:
         """First the directory, then the process. Raises errors.LaunchError with the reason in words."""
         working = workload.working_directory or Path.cwd()

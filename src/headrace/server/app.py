@@ -1,9 +1,11 @@
 """The server put together: its handlers, loops and tables over one database, behind HTTP."""
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from headrace.core import leases
 from headrace.server import (
     accounts,
     agents,
@@ -11,7 +13,9 @@ from headrace.server import (
     flows,
     identity,
     keys,
+    leasing,
     live,
+    local,
     logs,
     migrations,
     overview,
@@ -68,6 +72,7 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
         identify=identity.identify,
         csrf_token=functools.partial(tokens.csrf_token, secret),
     )
+    built.part(leasing.Leasing).timing = leases.timed(settings.timing)
     built.websockets[live.PATH] = live.serve
     return built
 
@@ -79,8 +84,12 @@ def application(built: Service, readiness: Callable[[], str | None] = lambda: No
     )
 
 
-def serve(settings: Settings, *, started: Callable[[Service], None] | None = None) -> None:
+def serve(
+    settings: Settings, *, local_path: Path | None = None, started: Callable[[Service], None] | None = None
+) -> None:
     """Runs a server until it is told to stop. `started` is called when it is ready.
+
+    At `local_path` it leaves what `headrace up` needs. Without it a first start says on stderr how to sign in.
 
     Raises errors.SettingsError in words: a port in use, a database that another server holds, one to be upgraded.
     """
@@ -95,6 +104,10 @@ def serve(settings: Settings, *, started: Callable[[Service], None] | None = Non
             async def prepare() -> None:
                 await database.start()
                 await migrations.prepare(database)
+                if local_path is not None:
+                    local.write(local_path, await built.write(local.provision))
+                elif (link := await built.write(local.first_link)) is not None:
+                    sys.stderr.write(f"The first start. This link signs you in, once: {link}\n")
 
             await serving.serve(
                 built,

@@ -1,0 +1,116 @@
+"""Agents and their runs as a test drives them: a real server behind HTTP, real processes, flows that leave traces in files."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from headrace import settings
+from headrace.agent import Agent
+from headrace.client import Client
+from headrace.core import leases
+from headrace.flows import Flow
+from headrace.launch import process
+from headrace.wire import runs
+from http_client import Http
+
+T = TypeVar("T")
+
+#: Short, and still safe together.
+SHORT = leases.Timing(
+    heartbeat=timedelta(seconds=0.5),
+    lease=timedelta(seconds=3),
+    margin=timedelta(seconds=1),
+    grace=timedelta(seconds=4),
+    kill=timedelta(seconds=2),
+    pause=timedelta(seconds=2),
+    lost_after=timedelta(seconds=6),
+)
+
+
+def eventually(look: Callable[[], T], timeout: float = 20.0) -> T:
+    """What `look` answers once that is true; looks again in short steps."""
+    until = time.monotonic() + timeout
+    pause = threading.Event()
+    while not (found := look()):
+        assert time.monotonic() < until, f"not within {timeout} s"
+        pause.wait(0.02)
+    return found
+
+
+class Machine:
+    """One machine with its data folder: it registers flows, and runs agents."""
+
+    def __init__(self, http: Http, home: Path) -> None:
+        self.http = http
+        self.home = home
+        self.client = Client(http.url, http.token("administrator"))
+        self._agents: list[tuple[Agent, threading.Thread]] = []
+        with contextlib.suppress(Exception):
+            self.client.create_project("tests")
+
+    def settings(self) -> settings.Settings:
+        return settings.Settings(home=self.home, server_url=self.http.url, api_key=self.http.token("agent"))
+
+    def start_agent(self, *, cold: bool = False, **options: Any) -> Agent:
+        launcher = process.ProcessLauncher() if cold else None
+        agent = Agent(self.settings(), name=options.pop("name", "one"), launcher=launcher, timing=SHORT, **options)
+        thread = threading.Thread(target=agent.run, daemon=True)
+        thread.start()
+        self._agents.append((agent, thread))
+        return agent
+
+    def stop_agents(self) -> None:
+        for agent, _ in self._agents:
+            agent.stop()
+        for _, thread in self._agents:
+            thread.join(30)
+            assert not thread.is_alive()
+        self._agents.clear()
+
+    def start(self, flow: Flow[..., Any], **options: Any) -> runs.FlowRun:
+        flow.register(project="tests", client=self.client)
+        return self.client.create_flow_run(project="tests", flow=flow.name, **options)
+
+    def finished(self, run: runs.FlowRun | UUID) -> runs.FlowRun:
+        return self.client.wait_for(run, timeout=30)
+
+    def directory(self, run: runs.FlowRun, agent: str = "one") -> Path:
+        """Where the run's processes have their files."""
+        folder = self.home / "agents" / agent / "runs"
+        return eventually(lambda: next(folder.glob(f"{run.id}-*"), None))  # type: ignore[return-value]
+
+    def supervisor(self, run: runs.FlowRun) -> int:
+        holder = self.directory(run) / "holder.json"
+        return eventually(lambda: holder.exists() and msgspec.json.decode(holder.read_bytes())["pid"])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+@contextlib.contextmanager
+def machine_of(http: Http, home: Path) -> Iterator[Machine]:
+    before = os.environ.get("HEADRACE_HOME")
+    os.environ["HEADRACE_HOME"] = str(home)
+    machine = Machine(http, home)
+    try:
+        yield machine
+    finally:
+        machine.stop_agents()
+        machine.client.close()
+        if before is None:
+            del os.environ["HEADRACE_HOME"]
+        else:
+            os.environ["HEADRACE_HOME"] = before
