@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,13 +53,16 @@ class Machine:
     def __init__(self, http: Http, home: Path) -> None:
         self.http = http
         self.home = home
+        #: Where agents and runs find the server; a test may put a cable between.
+        self.server_url = http.url
         self.client = Client(http.url, http.token("administrator"))
         self._agents: list[tuple[Agent, threading.Thread]] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
         with contextlib.suppress(Exception):
             self.client.create_project("tests")
 
     def settings(self) -> settings.Settings:
-        return settings.Settings(home=self.home, server_url=self.http.url, api_key=self.http.token("agent"))
+        return settings.Settings(home=self.home, server_url=self.server_url, api_key=self.http.token("agent"))
 
     def start_agent(self, *, cold: bool = False, **options: Any) -> Agent:
         launcher = process.ProcessLauncher() if cold else None
@@ -67,6 +72,19 @@ class Machine:
         self._agents.append((agent, thread))
         return agent
 
+    def start_agent_process(self, name: str = "one") -> subprocess.Popen[bytes]:
+        """An agent that can be killed."""
+        environment = {
+            **os.environ,
+            "HEADRACE_API_KEY": self.http.token("agent"),
+            "HEADRACE_SERVER_URL": self.server_url,
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+        script = f"from agents import SHORT; from headrace import agent, settings; agent.Agent(settings.load(), name={name!r}, timing=SHORT).run()"
+        child = subprocess.Popen([sys.executable, "-c", script], env=environment)
+        self._processes.append(child)
+        return child
+
     def stop_agents(self) -> None:
         for agent, _ in self._agents:
             agent.stop()
@@ -74,6 +92,10 @@ class Machine:
             thread.join(30)
             assert not thread.is_alive()
         self._agents.clear()
+        for child in self._processes:
+            child.terminate()
+            child.wait(30)
+        self._processes.clear()
 
     def start(self, flow: Flow[..., Any], **options: Any) -> runs.FlowRun:
         flow.register(project="tests", client=self.client)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import psutil
+import pytest
 import urllib3
 
 from headrace import client
@@ -287,3 +288,28 @@ def stopped(pids: Sequence[int]) -> Iterator[None]:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+Make = Callable[..., Stack]
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path) -> Iterator[Make]:
+    """A factory of installations that are gone, with all their processes, when the test ends."""
+    made: list[Stack] = []
+
+    def make(**given: Any) -> Stack:
+        made.append(Stack(tmp_path / f"stack{len(made)}", **given))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.close()
+
+
+@pytest.fixture
+def stack(make_stack: Make) -> Stack:
+    """A server on SQLite and one agent, started."""
+    made = make_stack()
+    made.start()
+    return made

@@ -37,8 +37,10 @@ CLAIM_SECONDS = 30.0
 #: Seconds between two tries while the server does not answer, at most; after a refused key.
 LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
-#: Seconds for the last calls of an agent that ends.
+#: Seconds for the last heartbeat of an agent that ends; after it the server's answer to a held claim is empty, and one
+#: that is already on its way arrives within the other.
 LEAVE_SECONDS = 2.0
+ARRIVE_SECONDS = 0.3
 
 
 class Agent:
@@ -164,7 +166,7 @@ class Agent:
     def _leave(self, held: hands.Hands, threads: list[threading.Thread]) -> None:
         """What runs is ended, or left."""
         for thread in threads[:1]:
-            thread.join(LEAVE_SECONDS)
+            thread.join(ARRIVE_SECONDS)
         if self._stop_runs:
             held.end_all(self._grace())
         if len(held):

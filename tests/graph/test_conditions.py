@@ -78,7 +78,9 @@ def test_a_case_in_a_case_needs_both():
             both = say("both")
         return merge(both)
 
-    assert [each for each in body.graph.nodes["say"].upstream if each.case] == [Edge("case-2", "say", case=True)]
+    assert [each for each in body.graph.nodes["say"].upstream if each.case] == [
+        Edge("case-2", "say", case=True)
+    ]
     assert body(True, True) == "both"
     assert body(True, False) is None
     assert body(False, True) is None
@@ -121,7 +123,14 @@ def test_a_comparison_with_another_tasks_value():
 
 @pytest.mark.parametrize(
     ("expected", "shown"),
-    [(True, "True"), (None, "None"), (3, "3"), (Size.SMALL, "SMALL"), ("a word of the code", "a value"), ((1,), "a value")],
+    [
+        (True, "True"),
+        (None, "None"),
+        (3, "3"),
+        (Size.SMALL, "SMALL"),
+        ("a word of the code", "a value"),
+        ((1,), "a value"),
+    ],
 )
 def test_the_schematic_shows_plain_values_and_keeps_others_to_itself(expected, shown):
     @flow
@@ -133,7 +142,12 @@ def test_the_schematic_shows_plain_values_and_keeps_others_to_itself(expected, s
 
 
 def test_conditions_belong_into_a_flow():
-    for wrong in (lambda: merge(1), lambda: switch(1, {}), lambda: ifelse(1, 2), lambda: case(1, 2).__enter__()):
+    for wrong in (
+        lambda: merge(1),
+        lambda: switch(1, {}),
+        lambda: ifelse(1, 2),
+        lambda: case(1, 2).__enter__(),
+    ):
         with pytest.raises(errors.GraphError, match="belongs into a flow's body"):
             wrong()
 

@@ -34,7 +34,10 @@ def test_the_facts_of_the_run_are_seen_in_its_tasks():
 
 
 def test_an_unknown_fact_is_refused_with_a_suggestion():
-    with facts.entered(RUN), pytest.raises(errors.GraphError, match=r"`context` has no 'runid'\. Did you mean 'run_id'\?"):
+    with (
+        facts.entered(RUN),
+        pytest.raises(errors.GraphError, match=r"`context` has no 'runid' \(did you mean 'run_id'\?\)"),
+    ):
         context.runid  # noqa: B018
 
 
@@ -50,7 +53,13 @@ def test_context_is_the_same_wherever_it_is_unpickled():
 def test_a_run_answers_to_its_tasks():
     @task
     def ask(number):
-        return context.flow_name, context.task_slug, context.map_index, dict(context.parameters), context.attempt
+        return (
+            context.flow_name,
+            context.task_slug,
+            context.map_index,
+            dict(context.parameters),
+            context.attempt,
+        )
 
     @flow(name="asked")
     def body(day: str = "monday"):

@@ -1,5 +1,6 @@
 """Drawings: SVG that parses, kinds told apart, states coloured, names escaped."""
 
+import itertools
 import xml.etree.ElementTree as ElementTree
 
 from headrace import Flow, case, flow, task
@@ -37,7 +38,9 @@ def test_kinds_of_nodes_and_edges_are_told_apart():
     assert found["clean-2: task"] == "node task mapped"
     assert found["case: case"] == "node case"
     assert found["add: operator"] == "node operator"
-    edges = [each.get("class") for each in root.iter(f"{SVG}path") if (each.get("class") or "").startswith("edge")]
+    edges = [
+        each.get("class") for each in root.iter(f"{SVG}path") if (each.get("class") or "").startswith("edge")
+    ]
     assert sorted(set(edges)) == ["edge case", "edge data", "edge mapped", "edge order"]
     assert len(edges) == len(list(daily.graph.edges))
 
@@ -86,7 +89,7 @@ def test_edges_go_down_and_boxes_do_not_overlap():
         rows.setdefault(box.y, []).append(box)
     for row in rows.values():
         lefts = sorted(box.x for box in row)
-        assert all(right - left >= 80 for left, right in zip(lefts, lefts[1:], strict=False))
+        assert all(right - left >= 80 for left, right in itertools.pairwise(lefts))
     assert len(rows) == 3
 
 

@@ -93,7 +93,9 @@ def test_what_is_sent_becomes_the_annotated_types():
 
 def test_values_of_python_pass_as_they_are():
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    values = typed.graph.validate({"day": date(2026, 1, 1), "currency": Currency.USD, "at": at, "window": Window(date(2026, 1, 2))})
+    values = typed.graph.validate(
+        {"day": date(2026, 1, 1), "currency": Currency.USD, "at": at, "window": Window(date(2026, 1, 2))}
+    )
     assert (values["day"], values["currency"], values["at"]) == (date(2026, 1, 1), Currency.USD, at)
     assert values["window"] == Window(date(2026, 1, 2))
 
@@ -109,7 +111,7 @@ def test_everything_wrong_is_named_at_once():
         "parameters.curency",
         "parameters.model",
     }
-    assert "Did you mean 'currency'?" in refused.value.fields["parameters.curency"]
+    assert "did you mean 'currency'?" in refused.value.fields["parameters.curency"]
     assert refused.value.fields["parameters.day"] == "it is required and has no default"
     assert "flow 'typed'" in str(refused.value)
 
@@ -149,13 +151,20 @@ def test_a_default_without_words_in_json_is_refused_by_name():
     def hidden(what=Opaque()):  # noqa: B008
         pass
 
-    with pytest.raises(errors.GraphError, match="parameter 'what': its default, a Opaque, cannot be sent as JSON"):
+    with pytest.raises(
+        errors.GraphError, match="parameter 'what': its default, a Opaque, cannot be sent as JSON"
+    ):
         hidden.describe(project="p")
 
 
 def test_a_type_that_json_has_no_words_for_takes_values_of_python():
     @flow
-    def odd(what: Opaque, where: Path = Path("x"), price: Decimal = Decimal("1.5"), wait: timedelta = timedelta(seconds=1)):
+    def odd(
+        what: Opaque,
+        where: Path = Path("x"),
+        price: Decimal = Decimal("1.5"),
+        wait: timedelta = timedelta(seconds=1),
+    ):
         pass
 
     given = Opaque()

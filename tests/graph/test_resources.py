@@ -47,15 +47,16 @@ def test_a_block_runs_between_set_up_and_clean_up():
     assert body() == "address-3"
     assert EVENTS[0] == "up 3"
     assert EVENTS.index("down 3 address-3") > EVENTS.index("work None")
-    assert sorted(EVENTS) == sorted(["up 3", "work address-3", "work None", "down 3 address-3", "work address-3"])
+    assert sorted(EVENTS) == sorted(
+        ["up 3", "work address-3", "work None", "down 3 address-3", "work address-3"]
+    )
 
 
 def test_what_does_not_take_the_value_still_waits_for_it():
     @flow
     def body():
-        with Cluster(3):
-            with case(work(), None):
-                work()
+        with Cluster(3), case(work(), None):
+            work()
 
     graph = body.graph
     order = [node.slug for node in graph.order()]

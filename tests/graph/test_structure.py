@@ -72,7 +72,7 @@ def test_the_structure_names_tasks_edges_and_settings():
         description="Every day.",
     )
     sent = msgspec.to_builtins(changed.describe(project="sales", content_sha256="c0"))
-    assert sent["name"], sent["project"] == ("daily", "sales")
+    assert (sent["name"], sent["project"]) == ("daily", "sales")
     assert [each["slug"] for each in sent["tasks"]] == ["day", "extract", "clean", "case", "late"]
     assert sent["tasks"][1] == {
         "slug": "extract",
@@ -97,13 +97,19 @@ def test_the_structure_names_tasks_edges_and_settings():
         {"upstream": "clean", "downstream": "late"},
         {"upstream": "case", "downstream": "late", "case": "True"},
     ]
-    assert sent["parameters"] == [{"name": "day", "required": False, "default": "monday", "schema": {"type": "string"}}]
+    assert sent["parameters"] == [
+        {"name": "day", "required": False, "default": "monday", "schema": {"type": "string"}}
+    ]
     assert sent["reference_tasks"] == ["late"]
     assert sent["executor"] == {"kind": "thread", "workers": 4}
     assert sent["run_config"] == {"kind": "local", "env": {"A": "${A}"}}
     assert sent["labels"] == ["big", "gpu"]
     assert (sent["retries"], sent["retry_delay_seconds"], sent["timeout_seconds"]) == (2, 30.0, 300.0)
-    assert (sent["on_lost"], sent["lost_after_seconds"], sent["description"]) == ("reschedule", 60.0, "Every day.")
+    assert (sent["on_lost"], sent["lost_after_seconds"], sent["description"]) == (
+        "reschedule",
+        60.0,
+        "Every day.",
+    )
     assert sent["content_sha256"] == "c0"
     assert len(sent["schedules"]) == 1
 
@@ -122,7 +128,9 @@ def test_only_what_makes_a_version_changes_the_structure_digest():
         return changed.describe(project="p").structure_sha256
 
     plain = digest(daily)
-    assert digest(daily.with_options(labels=["x"], schedule=every(timedelta(hours=1)), description="x")) == plain
+    assert (
+        digest(daily.with_options(labels=["x"], schedule=every(timedelta(hours=1)), description="x")) == plain
+    )
     assert digest(daily.with_options(executor=ThreadExecutor())) == plain
     assert digest(daily.with_options(retries=1)) != plain
     assert digest(daily.with_options(on_lost="reschedule")) != plain
@@ -190,7 +198,9 @@ def test_nothing_of_the_code_is_sent(monkeypatch):
     monkeypatch.setenv("SECRET", "canary-environment")
     hidden = "canary-closure"
 
-    @task(cache_key=lambda row, default: "canary-key", cache=timedelta(hours=1), target="/canary-target/{row}")
+    @task(
+        cache_key=lambda row, default: "canary-key", cache=timedelta(hours=1), target="/canary-target/{row}"
+    )
     def secretive(row, default="canary-default"):
         """canary-docstring"""
         return hidden, "canary-body", GLOBAL, os.environ["SECRET"]  # canary-comment
@@ -303,7 +313,7 @@ def body():
 
 print(body.describe(project="p").code_sha256)
 '''
-BESIDE = '''
+BESIDE = """
 import json
 RATE = {rate}
 UNREAD = {unread}
@@ -313,10 +323,12 @@ def price(row):
 
 def tax(row):
     return row * RATE
-'''
+"""
 
 
-def digest_of(folder, *, seed="0", size="3", comment="", rate="2", unread="1", beside="pricing", arguments=()):
+def digest_of(
+    folder, *, seed="0", size="3", comment="", rate="2", unread="1", beside="pricing", arguments=()
+):
     folder.mkdir(exist_ok=True)
     (folder / "my_flow.py").write_text(MODULE.format(size=size, comment=comment, beside=beside))
     (folder / f"{beside}.py").write_text(BESIDE.format(rate=rate, unread=unread))

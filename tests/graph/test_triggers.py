@@ -83,4 +83,6 @@ def test_a_clean_up_runs_only_if_what_it_cleans_was_set_up():
 def test_a_trigger_can_be_pickled(trigger):
     copy = pickle.loads(pickle.dumps(trigger))
     assert copy.name == trigger.name
-    assert [copy(counts) for counts in UPSTREAMS.values()] == [trigger(counts) for counts in UPSTREAMS.values()]
+    assert [copy(counts) for counts in UPSTREAMS.values()] == [
+        trigger(counts) for counts in UPSTREAMS.values()
+    ]

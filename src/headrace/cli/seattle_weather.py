@@ -5,12 +5,11 @@ one of two branches, and keeps a chart and a summary as results.
 """
 
 import csv
+import dataclasses
 import importlib.util
 import logging
 from collections import defaultdict
 from pathlib import Path
-
-import msgspec
 
 from headrace import case, context, flow, merge, settings, task, unmapped
 
@@ -20,7 +19,8 @@ log = logging.getLogger("seattle")
 WET_DAY = 1.0
 
 
-class Day(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True)
+class Day:
     """One day: rain in millimetres, temperatures in °C, wind in m/s."""
 
     month: int
@@ -31,7 +31,8 @@ class Day(msgspec.Struct, frozen=True):
     weather: str
 
 
-class Month(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True)
+class Month:
     """A month in sums and means."""
 
     month: int

@@ -247,12 +247,13 @@ class Walker:
                 logger.warning("task '%s': %s", walk.slug, warning)
         now = datetime.now(UTC)
         self._enter(walk, -1, states.State(T.RUNNING, "Mapped", now, f"{walk.left} children"))
+        # Below the followers: they must have children before the first of these ends, to go on with it at once.
+        if walk.left:
+            self._ready.append((walk, mapping.children_to_start(walk)))
         for follower in reversed(walk.followers):
             if follower.pairwise:
                 self._count_down(follower.walk)
-        if walk.left:
-            self._ready.append((walk, mapping.children_to_start(walk)))
-        else:
+        if not walk.left:
             self._finish(walk, -1, *mapping.together(walk))
 
     def _finish_child(self, walk: plan.Walk, index: int, state: states.State) -> None:

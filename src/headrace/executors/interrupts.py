@@ -30,10 +30,7 @@ class Interruption:
         """Calls the function in this thread. Raises executors.Interrupted when it is interrupted before its end."""
         token = _current.set(self)
         try:
-            with self._lock:
-                if self.sent:
-                    raise executors.Interrupted
-                self._thread = threading.get_ident()
+            self._open()
             try:
                 return function(shared, own)
             finally:
@@ -56,6 +53,12 @@ class Interruption:
                 _raise_in(self._thread, executors.Interrupted)
         if divert is not None:
             divert()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self.sent:
+                raise executors.Interrupted
+            self._thread = threading.get_ident()
 
     def _close(self) -> None:
         with self._lock:

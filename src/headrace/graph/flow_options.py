@@ -67,17 +67,16 @@ class Options:
 
 def options(given: Mapping[str, Any], name: str, *, before: Options | None = None) -> Options:
     """The normal form of what was written, on top of `before`. Raises errors.GraphError with the option named."""
-    chosen: dict[str, Any] = {"name": name}
-    for option, value in given.items():
+    chosen: dict[str, Any] = {}
+    for option, value in {"name": name, **given}.items():
         if option not in _NORMAL:
             raise errors.GraphError(
-                f"flow '{name}' has no option '{option}'.{task_options.suggestion(option, _NORMAL)}"
+                f"flow '{name}' has no option '{option}'{task_options.suggestion(option, _NORMAL)}.\"
             )
         try:
             chosen[option] = _NORMAL[option](option, value)
         except (TypeError, ValueError) as error:
             raise errors.GraphError(f"flow '{name}': {error}") from None
-    chosen["name"] = task_options.name("name", chosen["name"])
     return Options(**chosen) if before is None else dataclasses.replace(before, **chosen)
 
 

@@ -255,7 +255,7 @@ class Graph:
         if isinstance(value, str):
             if value not in self.nodes:
                 raise errors.GraphError(
-                    f"flow '{self.name}' has no task '{value}'.{task_options.suggestion(value, self.nodes)}"
+                    f"flow '{self.name}' has no task '{value}'{task_options.suggestion(value, self.nodes)}.\"
                 )
             return value
         raise errors.GraphError(
@@ -308,8 +308,8 @@ def _inputs(signature: inspect.Signature) -> str:
 def _check_input(called: "task.Task[..., Any]", key: str) -> None:
     known = called.signature.parameters
     if key not in known and not any(each.kind is each.VAR_KEYWORD for each in known.values()):
-        near = task_options.suggestion(key, known) or f" It takes {_inputs(called.signature)}."
-        raise errors.GraphError(f"task '{called.name}' has no input '{key}'.{near}")
+        near = task_options.suggestion(key, known) or f"; it takes {_inputs(called.signature)}"
+        raise errors.GraphError(f"task '{called.name}' has no input '{key}'{near}.")
 
 
 def _check_mapped(node: Node) -> None:

@@ -96,7 +96,7 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
     chosen: dict[str, Any] = {"name": name}
     for option, value in given.items():
         if option not in _NORMAL:
-            raise errors.GraphError(f"task '{name}' has no option '{option}'.{suggestion(option, _NORMAL)}")
+            raise errors.GraphError(f"task '{name}' has no option '{option}'{suggestion(option, _NORMAL)}.\")
         try:
             chosen[option] = _NORMAL[option](option, value)
         except (TypeError, ValueError) as error:
@@ -108,14 +108,14 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """A sentence to follow “there is no such …”: the nearest known word, or the list where it is short, or nothing."""
+    """Beside a name that is unknown: “ (did you mean …?)” with the nearest known one, or the list where it is short."""
     import difflib
 
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
-        return f" Did you mean '{near[0]}'?"
-    return f" There is {', '.join(repr(name) for name in names)}." if 0 < len(names) <= 8 else ""
+        return f" (did you mean '{near[0]}'?)"
+    return f" (there is {', '.join(repr(name) for name in names)})" if 0 < len(names) <= 8 else ""
 
 
 def seconds(option: str, value: Any) -> float:

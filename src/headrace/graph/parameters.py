@@ -123,9 +123,7 @@ def validate(definitions: Mapping[str, Definition], given: Mapping[str, Any], fl
     values: dict[str, Any] = {}
     for name in given:
         if name not in definitions:
-            wrong[name] = f"there is no such parameter.{task_options.suggestion(name, definitions)}".rstrip(
-                "."
-            )
+            wrong[name] = f"there is no such parameter{task_options.suggestion(name, definitions)}"
     for name, definition in definitions.items():
         if name in given:
             try:

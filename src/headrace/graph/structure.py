@@ -73,23 +73,20 @@ def structure_sha256(structure: flows.Structure) -> str:
         structure.on_lost,
         structure.lost_after_seconds,
     )
+    # As tuples: whether an encoded Message omits a field that equals its default depends on the value's identity.
     decides: list[Any] = [
-        sorted(
-            (msgspec.structs.replace(each, description="") for each in structure.tasks),
-            key=lambda each: each.slug,
-        ),
-        sorted(
-            structure.edges,
-            key=lambda each: (each.upstream, each.downstream, each.key or "", each.case or ""),
-        ),
-        sorted(
-            (msgspec.structs.replace(each, description="") for each in structure.parameters),
-            key=lambda each: each.name,
-        ),
+        sorted((_values(each) for each in structure.tasks), key=str),
+        sorted((_values(each) for each in structure.edges), key=str),
+        sorted((_values(each) for each in structure.parameters), key=str),
         sorted(structure.reference_tasks),
         policy,
     ]
     return hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()
+
+
+def _values(each: flows.TaskSpec | flows.EdgeSpec | flows.ParameterSpec) -> list[Any]:
+    """What decides a version, by field."""
+    return [[name, value] for name, value in msgspec.structs.asdict(each).items() if name != "description"]
 
 
 def code_sha256(described: graph.Graph, *, version: str | None = None) -> str:
@@ -165,7 +162,7 @@ def _task(node: graph.Node) -> flows.TaskSpec:
         kind=node.kind,
         tags=sorted(node.tags),
         retries=chosen.retries,
-        retry_delay_seconds=0 if callable(chosen.retry_delay) else chosen.retry_delay[0],
+        retry_delay_seconds=0 if callable(chosen.retry_delay) else chosen.retry_delay[0] or 0,
         timeout_seconds=_seconds(chosen.timeout),
         trigger=chosen.trigger.name,
         cache=None if chosen.cache is None else chosen.cache.describe(),

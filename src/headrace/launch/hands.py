@@ -96,6 +96,7 @@ class Hands:
             hand = self._hands[entry.flow_run_id] = Hand(entry)
             self._started.put(hand)
         if self._hands:
+            self.wake()
             logger.info("%s runs of an earlier start are taken over", len(self._hands))
         known = {hand.entry.key for hand in self._hands.values()}
         for path in self.directory.iterdir() if self.directory.exists() else ():

@@ -30,7 +30,7 @@ from headrace.server import (
     tokens,
     versions,
 )
-from headrace.server.loops import janitor
+from headrace.server.loops import janitor, reaper
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
 from headrace.web import app, service, serving
@@ -57,7 +57,7 @@ NOUNS = (
     task_runs,
     versions,
 )
-LOOPS = (identity.last_use, janitor.loop)
+LOOPS = (identity.last_use, janitor.loop, reaper.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
@@ -105,7 +105,8 @@ def serve(
                 await database.start()
                 await migrations.prepare(database)
                 if local_path is not None:
-                    local.write(local_path, await built.write(local.provision))
+                    provision = functools.partial(local.provision, before=local.read(local_path))
+                    local.write(local_path, await built.write(provision))
                 elif (link := await built.write(local.first_link)) is not None:
                     sys.stderr.write(f"The first start. This link signs you in, once: {link}\n")
 

@@ -60,6 +60,13 @@ class Dispatch:
         if (timer := self._timers.pop(run_id, None)) is not None:
             timer.cancel()
 
+    def wake_all(self) -> None:
+        """Something has changed that may let many runs be claimed: a flow is not paused any more."""
+        for waiters in self._waiting.values():
+            for waiter in waiters:
+                if waiter.hold is not None:
+                    waiter.hold.wake()
+
     def expects(self, queue: Queue) -> bool:
         """Whether an agent waits here that would take a run of this queue at once."""
         return any(waiters and offer.serves(queue) for offer, waiters in self._waiting.items())

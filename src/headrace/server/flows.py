@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from headrace import errors, wire
 from headrace.core import labels
 from headrace.server import projects, tables, versions
+from headrace.server.dispatch import Dispatch
 from headrace.server.notices import Notices
 from headrace.server.service import handles, prepares
 from headrace.web import ids, pages
@@ -231,7 +232,7 @@ def update_flow(call: Call[Any], request: flows.UpdateFlow) -> flows.Flow:
     call.connection.execute(_touch, {"id_": before.id, **values})
     call.after_commit(lambda: call.service.part(Notices).changed("flows"))
     if request.paused is False:
-        call.after_commit(call.service.wake_all)
+        call.after_commit(call.service.part(Dispatch).wake_all)
     return read_flow(call, flows.FlowRef(flow_id=request.flow_id))
 
 

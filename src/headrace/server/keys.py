@@ -40,6 +40,11 @@ _replace = (
     )
     .values(revoked_at=sa.bindparam("at"))
 )
+_kept = (
+    sa.select(_keys.c.id)
+    .where(_keys.c.name == sa.bindparam("old_name"), _keys.c.revoked_at.is_(None))
+    .where(_keys.c.value_sha256 == sa.bindparam("digest"))
+)
 _account = sa.select(tables.service_accounts.c.id).where(tables.service_accounts.c.id == sa.bindparam("id"))
 
 _ZERO = UUID(int=0)
@@ -113,9 +118,19 @@ def make(
 
 
 def replace(
-    call: Call, name: str, *, user_id: UUID | None = None, service_account_id: UUID | None = None
+    call: Call,
+    name: str,
+    *,
+    keep: str = "",
+    user_id: UUID | None = None,
+    service_account_id: UUID | None = None,
 ) -> str:
-    """A new key instead of the owner's keys of this name, which are revoked; for the local agent and a user's profile."""
+    """A new key instead of the owner's keys of this name, which are revoked; for the local agent and a user's profile.
+
+    `keep` is the answer, and nothing changes, if it is such a key and still valid.
+    """
+    if keep and call.connection.execute(_kept, {"old_name": name, "digest": tokens.digest(keep)}).first():
+        return keep
     owner = user_id or service_account_id
     call.connection.execute(_replace, {"old_name": name, "owner": owner, "at": call.now})
     return make(call, name, user_id=user_id, service_account_id=service_account_id).value

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the operations."""
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,6 +39,12 @@ def document(table: Iterable[operations.Operation[Any, Any]], *, title: str, ver
             },
         },
     }
+
+
+def as_text() -> str:
+    """The server's document as it is kept in the repository."""
+    made = document(operations.OPERATIONS, title="Headrace", version=str(wire.PROTOCOL))
+    return msgspec.json.format(msgspec.json.encode(made), indent=1).decode() + "\n"
 
 
 def path_fields(operation: operations.Operation[Any, Any]) -> tuple[str, ...]:
@@ -97,3 +104,7 @@ def _content(operation: operations.Operation[Any, Any], answer: dict[str, Any]) 
     if operation.streams:
         return {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {"application/json": {"schema": answer}}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_text())

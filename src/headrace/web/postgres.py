@@ -74,7 +74,9 @@ class Postgres:
             return await connection.run_sync(work, now)
 
     @contextlib.asynccontextmanager
-    async def _transaction(self, engine: "AsyncEngine") -> AsyncGenerator[tuple["AsyncConnection", datetime], None]:
+    async def _transaction(
+        self, engine: "AsyncEngine"
+    ) -> AsyncGenerator[tuple["AsyncConnection", datetime], None]:
         """A connection inside a transaction, with its time. Failures of PostgreSQL itself come out in our words."""
         with _translating():
             async with contextlib.AsyncExitStack() as stack:
@@ -131,6 +133,16 @@ def _sqlstate(error: sqlalchemy.exc.DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
 
+def _sentence(error: sqlalchemy.exc.DBAPIError) -> str:
+    """PostgreSQL's own words, without the driver's."""
+    return str(getattr(error.orig, "__cause__", None) or error.orig)
+
+
+def _is_bad_value(error: sqlalchemy.exc.DBAPIError) -> bool:
+    """asyncpg refuses some values before PostgreSQL sees them, with an error of its own and no state."""
+    return type(getattr(error.orig, "__cause__", None)).__name__ == "DataError"
+
+
 @contextlib.contextmanager
 def _translating() -> Generator[None, None, None]:
     try:
@@ -144,6 +156,12 @@ def _translating() -> Generator[None, None, None]:
         if state in _FULL:
             raise errors.StorageFull(
                 "PostgreSQL's disk is full: nothing was written; free space, then try again"
+            ) from error
+        if state[:2] in ("28", "3D"):
+            raise errors.SettingsError(f"PostgreSQL refuses database_url: {_sentence(error)}") from error
+        if state[:2] == "22" or _is_bad_value(error):
+            raise errors.Invalid(
+                "a number in the request is too large, or a text holds a character that cannot be kept"
             ) from error
         if error.connection_invalidated or state[:2] in ("08", "53", "57") or state == "25P03":
             raise errors.Unavailable(

@@ -290,7 +290,9 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _translated(error: BaseException) -> BaseException:
-    """SQLite's refusals that are no fault of the command, in our words."""
+    """SQLite's refusals that are no fault of our code, in our words."""
+    if isinstance(error, OverflowError):
+        return errors.Invalid("a number in the request is too large")
     code = _code(error)
     ours: errors.HeadraceError
     if code == sqlite3.SQLITE_FULL:

@@ -13,7 +13,7 @@ from headrace.wire import executors
 EXECUTORS = {
     "local": executors.LocalExecutor(),
     "thread": executors.ThreadExecutor(workers=3),
-    "process": executors.ProcessExecutor(workers=2),
+    "process": executors.ProcessExecutor(workers=1),
 }
 
 

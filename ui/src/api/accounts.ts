@@ -82,6 +82,7 @@ export function useUpdateUser() {
     ({ userId, ...body }: UpdateUserData['body'] & { userId: string }) =>
       send<UpdateUserData, User>('PATCH', '/api/users/{user_id}', { path: { user_id: userId }, body }),
     'users',
+    'me',
   )
 }
 

@@ -36,7 +36,7 @@ export function relativeTime(at: string, now: number): string {
 /** "0.42 s", "12.3 s", "3 min 05 s", "2 h 07 min", "3 d 4 h". */
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${Math.max(seconds, 0).toFixed(2)} s`
-  if (seconds < 60) return `${seconds.toFixed(1)} s`
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`
   const whole = Math.round(seconds)
   const [minutes, hours, days] = [
     Math.floor(whole / 60),

@@ -48,7 +48,7 @@ export function RunFacts({ run }: { run: FlowRun }) {
         )}
       </dl>
       {parameters.length > 0 && (
-        <details className="group" open={parameters.length <= 6}>
+        <details className="group" open={parameters.length <= 3}>
           <summary className="text-sm text-muted">Parameters ({parameters.length})</summary>
           <dl className="mt-1 grid max-w-3xl grid-cols-[minmax(0,auto)_minmax(0,1fr)] gap-x-4 gap-y-0.5 font-mono text-sm">
             {parameters.map(([name, value]) => (

@@ -11,11 +11,13 @@ import { IconButton } from '@/ui/Button'
 import { CopyText } from '@/ui/CopyButton'
 import { ErrorState } from '@/ui/EmptyState'
 import { Facts } from '@/ui/Facts'
+import { clockTime } from '@/ui/localTimes'
 import { ansi } from '@/ui/logs/ansi'
 import { SkeletonRows } from '@/ui/Skeleton'
 import { StateBadge } from '@/ui/StateBadge'
 import { StateBar } from '@/ui/StateBar'
 import { Duration, Time } from '@/ui/Time'
+import { exactTime } from '@/ui/times'
 
 const LINES = 12
 
@@ -88,12 +90,14 @@ function States({ states }: { states: readonly State[] }) {
           <li key={index} className="text-sm">
             <span className="flex items-center justify-between gap-2">
               <StateBadge state={state} />
-              <Time at={state.at} />
+              <time dateTime={state.at} title={exactTime(state.at)} className="tabular text-muted">
+                {clockTime(state.at)}
+              </time>
             </span>
             {state.message && (
               <span className="block wrap-anywhere whitespace-pre-wrap">{state.message}</span>
             )}
-            {state.due_at && (
+            {state.due_at && index === states.length - 1 && (
               <span className="block text-muted">
                 goes on <Time at={state.due_at} />
               </span>

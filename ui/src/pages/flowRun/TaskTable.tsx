@@ -146,7 +146,7 @@ function Line({ row: { run, name, child, open, hidden }, index, selected, onSele
       aria-rowindex={index + 2}
       className={classes('h-10 border-b border-line', selected ? 'bg-accent-soft' : 'hover:bg-raised')}
     >
-      <td className={classes('px-1', child && 'pl-9')}>
+      <td className={classes('px-1', child && 'pl-14')}>
         <span className="flex items-center">
           {open === undefined ? (
             !child && <span className="w-8 shrink-0" />

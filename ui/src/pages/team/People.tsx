@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<User>[] = [
     ),
   },
   { title: 'Role', cell: (user) => stateWords(user.role) },
-  { title: 'Password', cell: (user) => (user.has_password ? 'set' : 'none yet'), from: 'lg' },
+  { title: 'Password', cell: (user) => (user.has_password ? 'set' : 'none'), from: 'lg' },
   { title: 'Last seen', cell: (user) => <Time at={user.last_seen_at} missing="never" />, from: 'sm' },
   { title: 'Added', cell: (user) => <Time at={user.created_at} />, from: 'lg' },
 ]

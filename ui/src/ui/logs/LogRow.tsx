@@ -1,6 +1,7 @@
 import { memo, type MouseEvent, type Ref } from 'react'
 import type { LogLine } from '@/api/generated'
 import { classes } from '@/ui/classes'
+import { clockTime } from '@/ui/localTimes'
 import { exactTime } from '@/ui/times'
 import { ansi, visible } from './ansi'
 import { levelClass, levelName } from './levels'
@@ -15,14 +16,6 @@ interface LogRowProps {
   href: string
   onMark: (number: number) => void
 }
-
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-  hour12: false,
-})
 
 /** One record: its number (a link to it), time, level, task and message. */
 export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, href, onMark }: LogRowProps) {
@@ -57,7 +50,7 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
         {number}
       </a>
       <time dateTime={line.at} title={exactTime(line.at)} className="shrink-0 text-muted max-sm:hidden">
-        {clock.format(new Date(line.at))}
+        {clockTime(line.at)}
       </time>
       <span className={classes('w-16 shrink-0 font-medium', levelClass(line.level))}>
         {levelName(line.level)}

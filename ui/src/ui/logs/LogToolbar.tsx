@@ -1,8 +1,9 @@
-import { ArrowDownToLine, Download, Search, WrapText } from 'lucide-react'
-import { useEffect, useEffectEvent, useState } from 'react'
+import { ArrowDownToLine, Download } from 'lucide-react'
+import { useState } from 'react'
 import { buttonClass } from '@/ui/Button'
 import { Checkbox, Select, TextInput } from '@/ui/Field'
 import { fromLocal, toLocal } from '@/ui/localTimes'
+import { SearchInput } from '@/ui/SearchInput'
 import { countFrom, LEVELS } from './levels'
 
 /** Which lines are shown and how. */
@@ -36,7 +37,11 @@ export function LogToolbar(props: LogToolbarProps) {
   const { filter, onFilter, levels, tasks, downloads, wrap, onWrap, follow, onFollow } = props
   return (
     <div className="flex flex-wrap items-center gap-2">
-      <SearchBox value={filter.search} onSearch={(search) => onFilter({ search })} />
+      <SearchInput
+        label="Search the messages"
+        value={filter.search}
+        onChange={(search) => onFilter({ search })}
+      />
       <Select
         aria-label="Lowest level"
         className="w-auto max-sm:flex-1"
@@ -90,10 +95,7 @@ export function LogToolbar(props: LogToolbarProps) {
             Follow
           </label>
         )}
-        <span className="flex items-center gap-1">
-          <Checkbox label="Wrap" checked={wrap} onChange={(event) => onWrap(event.target.checked)} />
-          <WrapText aria-hidden size={14} className="text-muted" />
-        </span>
+        <Checkbox label="Wrap" checked={wrap} onChange={(event) => onWrap(event.target.checked)} />
         <span role="group" aria-label="Download" className="flex items-center gap-1">
           <Download aria-hidden size={14} className="text-muted" />
           {downloads.map(({ label, href }) => (
@@ -104,35 +106,6 @@ export function LogToolbar(props: LogToolbarProps) {
         </span>
       </div>
     </div>
-  )
-}
-
-/** Searches on the server once typing pauses. */
-function SearchBox({ value, onSearch }: { value: string; onSearch: (text: string) => void }) {
-  const [text, setText] = useState(value)
-  const [known, setKnown] = useState(value)
-  if (known !== value) {
-    setKnown(value)
-    setText(value)
-  }
-  const search = useEffectEvent(onSearch)
-  useEffect(() => {
-    if (text === value) return
-    const timer = setTimeout(() => search(text), 300)
-    return () => clearTimeout(timer)
-  }, [text, value])
-  return (
-    <label className="relative min-w-44 flex-1 sm:max-w-72">
-      <span className="sr-only">Search the messages</span>
-      <Search aria-hidden size={14} className="absolute top-2 left-2.5 text-muted" />
-      <TextInput
-        type="search"
-        placeholder="Search the messages"
-        className="pl-8"
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-      />
-    </label>
   )
 }
 

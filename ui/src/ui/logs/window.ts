@@ -36,7 +36,8 @@ export class LogWindow {
   private tail = empty()
   private wanted: readonly [first: number, last: number] = [0, -1]
   private written: number
-  private reading: Promise<void> | undefined
+  private reading: Promise<void> = Promise.resolve()
+  private busy = false
   private readonly listeners = new Set<() => void>()
   private length: number
   /** Rises with each change, for a view to compare. */
@@ -115,11 +116,12 @@ export class LogWindow {
   }
 
   private work(): Promise<void> {
-    this.reading ??= this.readOn().finally(() => (this.reading = undefined))
+    if (!this.busy) this.reading = this.readOn()
     return this.reading
   }
 
   private async readOn(): Promise<void> {
+    this.busy = true
     try {
       while (this.error === undefined) {
         const [first, last] = this.wanted
@@ -131,6 +133,9 @@ export class LogWindow {
     } catch (error) {
       this.error = error
       this.changed()
+    } finally {
+      // Here, not in a callback of the promise: what is asked for before that ran would be forgotten.
+      this.busy = false
     }
   }
 
@@ -156,7 +161,7 @@ export class LogWindow {
     else if (this.tail.done) this.head = empty()
     const [head, tail] = [this.head.lines, this.tail.lines]
     if (this.head.done || this.tail.done) this.length = head.length + tail.length
-    else if (head.length + tail.length > this.length) {
+    else if (head.length + tail.length >= this.length) {
       const shared = find(tail, head.at(-1)?.number ?? -1)
       this.length = head.length + (shared < 0 ? tail.length + 1 : shared)
     }

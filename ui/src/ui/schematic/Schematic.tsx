@@ -1,8 +1,9 @@
-import { List, Maximize, Minus, Plus, Search, Workflow } from 'lucide-react'
+import { List, Maximize, Minus, Plus, Workflow } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, useMemo, useRef, useState } from 'react'
 import type { TaskRun } from '@/api/generated'
 import { IconButton } from '@/ui/Button'
-import { Select, TextInput } from '@/ui/Field'
+import { Select } from '@/ui/Field'
+import { SearchInput } from '@/ui/SearchInput'
 import { Skeleton } from '@/ui/Skeleton'
 import { depthOf, FOLD, foldBelow, graphOf, type SchematicEdge, type SchematicTask } from './graph'
 import { Legend } from './Legend'
@@ -65,21 +66,16 @@ export function Schematic(props: SchematicProps) {
   return (
     <section aria-label="Schematic" className="flex flex-col gap-2">
       <div className="flex flex-wrap items-center gap-2">
-        <label className="relative min-w-40 flex-1 sm:max-w-72">
-          <span className="sr-only">Find a task</span>
-          <Search aria-hidden size={14} className="absolute top-2 left-2.5 text-muted" />
-          <TextInput
-            type="search"
-            placeholder="Find a task"
-            className="pl-8"
+        <div onKeyDown={nextHit}>
+          <SearchInput
+            label="Find a task"
             value={words}
-            onChange={(event) => {
-              setWords(event.target.value)
+            onChange={(next) => {
+              setWords(next)
               setHit(0)
             }}
-            onKeyDown={nextHit}
           />
-        </label>
+        </div>
         <p role="status" className="text-sm text-muted">
           {words.trim() === ''
             ? `${tasks.length.toLocaleString()} tasks`

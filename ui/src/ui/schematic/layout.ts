@@ -27,7 +27,7 @@ export function layout(request: LayoutRequest): Layout {
 
 function withDagre({ sizes, edges }: LayoutRequest): Layout {
   const graph = new graphlib.Graph()
-  graph.setGraph({ rankdir: 'LR', ranker: 'tight-tree', nodesep: 18, ranksep: 56, edgesep: 12 })
+  graph.setGraph({ rankdir: 'LR', ranker: 'tight-tree', nodesep: 18, ranksep: 44, edgesep: 12 })
   graph.setDefaultEdgeLabel(() => ({}))
   sizes.forEach(([width, height], node) => graph.setNode(String(node), { width, height }))
   for (const { from, to } of edges) graph.setEdge(String(from), String(to))

@@ -33,7 +33,7 @@ export function fit(content: Box, screen: Box, margin = 24): View {
 }
 
 /** A readable start: the whole picture where that can be read, else its beginning at a scale that can. */
-export function start(content: Box, screen: Box, readable = 0.6): View {
+export function start(content: Box, screen: Box, readable = 0.85): View {
   const whole = fit(content, screen)
   if (whole.scale >= readable) return whole
   const centred = (screen.height - content.height * readable) / 2

@@ -1,0 +1,351 @@
+"""Runs of the probe while everything that executes them is killed and paused at random; and what must be true afterwards.
+
+What is killed is started again, as `headrace up` would. Truth comes from three places that know nothing of each other:
+the lines that the probe writes, what was killed here, and the history in the server's database.
+"""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+import stack as stacks
+from headrace import client, errors
+from headrace.core import states
+from headrace.launch import identity
+from headrace.server import tables
+from headrace.web import database as databases
+from headrace.wire import operations, runs
+
+PROBE = Path(__file__).with_name("probe.py")
+PROJECT = "chaos"
+FLOWS = {"crash": "at-most-once", "reschedule": "at-least-once"}
+AGENTS, LIMIT = 3, 4
+#: What is hit, and how often in comparison.
+KINDS = {"run": 34, "supervisor": 26, "agent": 22, "server": 9, "template": 7, "pause": 2}
+#: Seconds after the last fault in which every run must have ended: a claim, a rescue and an execution, three times over.
+BOUND = 120.0
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What happened. `struck` has what was killed of each attempt of a run, and `paused` what was stopped past its deadline."""
+
+    seed: int
+    hits: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    struck: dict[str, set[int]] = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
+    paused: set[str] = dataclasses.field(default_factory=set)
+    acknowledged: dict[str, str] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    rows: dict[str, Any] = dataclasses.field(default_factory=dict)
+    events: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
+    lines: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        ended = collections.Counter(
+            f"{self.acknowledged[run]} {row.state_type}" for run, row in self.rows.items()
+        )
+        rescues = sum(row.rescues for row in self.rows.values())
+        return (
+            f"seed {self.seed}: {len(self.acknowledged)} runs in {self.seconds:.0f} s;"
+            f" {sum(self.hits.values())} hits ({_counted(self.hits)}); {rescues} rescues; ended: {_counted(ended)}"
+        )
+
+
+def _counted(counter: collections.Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counter.items()))
+
+
+class Chaos:
+    """Makes `each` runs of each mode and strikes until `hits` have hit; then lets everything end."""
+
+    def __init__(
+        self,
+        stack: stacks.Stack,
+        *,
+        each: int,
+        hits: int,
+        seed: int,
+        seconds: tuple[float, float] = (0.4, 2.0),
+        every: float = 0.3,
+    ) -> None:
+        self.stack = stack
+        self.outcome = Outcome(seed)
+        self._each = each
+        self._hits = hits
+        self._random = random.Random(seed)
+        self._seconds = seconds
+        self._every = every
+        self._folder = stack.folder / "probe"
+        self._folder.mkdir()
+        self._pauses: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def run(self) -> Outcome:
+        began = time.monotonic()
+        self.stack.start(AGENTS, limit=LIMIT)
+        self.stack.register(PROBE, PROJECT)
+        making = threading.Thread(target=self._make_runs)
+        making.start()
+        try:
+            self._strike()
+        finally:
+            for thread in [making, *self._pauses]:
+                thread.join(stacks.PATIENCE)
+        assert not making.is_alive(), "the runs were not made"
+        self._keep_up(BOUND, self._is_over)
+        self.outcome.seconds = time.monotonic() - began
+        self._gather()
+        return self.outcome
+
+    def _make_runs(self) -> None:
+        """What was acknowledged must be there at the end; the client repeats what was not."""
+        chosen = random.Random(self.outcome.seed)
+        with contextlib.closing(
+            client.Client(self.stack.url, self.stack.api._key, patience=stacks.PATIENCE)
+        ) as api:
+            for number in range(self._each):
+                for mode, flow in FLOWS.items():
+                    made = api.create_flow_run(
+                        flow=f"{PROJECT}/{flow}",
+                        parameters={"folder": str(self._folder), "seconds": chosen.uniform(*self._seconds)},
+                        idempotency_key=str(number),
+                    )
+                    self.outcome.acknowledged[str(made.id)] = mode
+
+    # --- striking ---
+
+    def _strike(self) -> None:
+        """Until enough has hit, or nothing is left to be hit."""
+        names, weights = list(KINDS), list(KINDS.values())
+        while sum(self.outcome.hits.values()) < self._hits and not self._is_over():
+            self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False, quiet=True)
+            kind = self._random.choices(names, weights)[0]
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if getattr(self, f"_hit_{kind}")():
+                    self.outcome.hits[kind] += 1
+
+    def _hit_run(self) -> bool:
+        return self._hit_attempt(lambda found: found.run)
+
+    def _hit_supervisor(self) -> bool:
+        return self._hit_attempt(lambda found: found.supervisor)
+
+    def _hit_attempt(self, part: Any) -> bool:
+        found = [one for one in self.stack.run_processes() if part(one)]
+        if not found:
+            return False
+        chosen = self._random.choice(found)
+        # said before the deed: the system may be faster than this line
+        self.outcome.struck[chosen.flow_run_id].add(chosen.fence)
+        os.kill(part(chosen), signal.SIGKILL)
+        return True
+
+    def _hit_agent(self) -> bool:
+        return self._hit_process(self.stack.agents[self._random.choice(sorted(self.stack.agents))])
+
+    def _hit_server(self) -> bool:
+        assert self.stack.server is not None
+        # one that is not yet ready again cannot have anything to lose
+        return self.stack.is_ready() and self._hit_process(self.stack.server)
+
+    def _hit_process(self, process: subprocess.Popen[bytes]) -> bool:
+        if process.poll() is not None:
+            return False
+        self.stack.kill(process)
+        return True
+
+    def _hit_template(self) -> bool:
+        agent = self.stack.agents[self._random.choice(sorted(self.stack.agents))]
+        for pid in stacks.children(agent.pid):
+            if "headrace.engine.template" in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGKILL)
+                return True
+        return False
+
+    def _hit_pause(self) -> bool:
+        """A host that sleeps past the deadline of one of its runs: the agent, the supervisor and the run get no time."""
+        modes = self.outcome.acknowledged
+        found = [
+            one
+            for one in self.stack.run_processes()
+            if one.run
+            and modes.get(one.flow_run_id) == "reschedule"
+            and one.flow_run_id not in self.outcome.paused
+            and self._has_started(one)
+        ]
+        if not found:
+            return False
+        chosen = self._random.choice(found)
+        name = next(
+            name
+            for name in self.stack.agents
+            if (self.stack.home / "agents" / name / "runs" / f"{chosen.flow_run_id}-{chosen.fence}").exists()
+        )
+        with self._lock:
+            self.outcome.paused.add(chosen.flow_run_id)
+            self.outcome.struck[chosen.flow_run_id].add(chosen.fence)
+        thread = threading.Thread(target=self._sleep, args=(chosen, self.stack.agents[name].pid))
+        self._pauses.append(thread)
+        thread.start()
+        return True
+
+    def _sleep(self, chosen: stacks.RunProcess, agent: int) -> None:
+        """Until another attempt has begun. The run's process wakes first, so that nobody stops it from writing."""
+        assert chosen.run is not None
+        known = {pid: identity.start_time(pid) for pid in (chosen.run, chosen.supervisor, agent)}
+        for pid in (agent, chosen.supervisor, chosen.run):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and not self._is_superseded(chosen):
+            time.sleep(0.05)
+        for pid in (chosen.run, chosen.supervisor, agent):
+            with contextlib.suppress(ProcessLookupError):
+                if identity.start_time(pid) == known[pid]:
+                    os.kill(pid, signal.SIGCONT)
+            time.sleep(0.7)
+
+    def _has_started(self, one: stacks.RunProcess) -> bool:
+        said = [line for line in self._lines(one.flow_run_id) if line["fence"] == one.fence]
+        return [line["what"] for line in said] == ["start"]
+
+    def _is_superseded(self, chosen: stacks.RunProcess) -> bool:
+        return any(line["fence"] > chosen.fence for line in self._lines(chosen.flow_run_id))
+
+    def _lines(self, flow_run_id: str) -> list[dict[str, Any]]:
+        path = self._folder / f"{flow_run_id}.lines"
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
+
+    # --- keeping it up ---
+
+    def _keep_up(self, seconds: float, done: Any, *, quiet: bool = False) -> None:
+        """Starts again what has ended, until it is done."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if self.stack.server is not None and self.stack.server.poll() is not None:
+                self.stack.start_server(wait=False)
+            for name, agent in self.stack.agents.items():
+                if agent.poll() is not None:
+                    self.stack.start_agent(name, limit=LIMIT)
+            if time.monotonic() > deadline:
+                assert quiet, f"not all runs have ended {seconds:g} s after the last fault: {self._left()}"
+                return
+            time.sleep(0.05)
+
+    def _is_over(self) -> bool:
+        return len(self.outcome.acknowledged) == 2 * self._each and not self._left()
+
+    def _left(self) -> list[str]:
+        """Who has not ended; nobody knows while the server is away."""
+        wanted = [str(kind) for kind in states.StateType if not kind.is_finished]
+        request = runs.ListFlowRuns(project=PROJECT, state=wanted, limit=200)
+        try:
+            page = self.stack.api.call(operations.list_flow_runs, request, timeout=5, patience=0)
+        except errors.HeadraceError as error:
+            return [f"the server does not say: {error.message}"]
+        return [f"{run.id} {run.state.name} {run.state.message}".rstrip() for run in page.items]
+
+    # --- afterwards ---
+
+    def _gather(self) -> None:
+        """The server is ended first: SQLite's file is one process's."""
+        assert self.stack.server is not None
+        for agent in self.stack.agents.values():
+            self.stack.end(agent)
+        self.stack.end(self.stack.server)
+        url = self.stack.database_url or f"sqlite:///{self.stack.home / 'server' / 'headrace.db'}"
+        rows, events = asyncio.run(_read(url))
+        self.outcome.rows = {str(row.id): row for row in rows}
+        for event in events:
+            self.outcome.events.setdefault(str(event.flow_run_id), []).append(event)
+        self.outcome.lines = {run: self._lines(run) for run in self.outcome.acknowledged}
+
+
+async def _read(url: str) -> tuple[list[Any], list[Any]]:
+    database = databases.Database.open(url)
+    try:
+        return await database.read(_all)
+    finally:
+        await database.close()
+
+
+def _all(connection: sa.Connection, now: datetime) -> tuple[list[Any], list[Any]]:
+    history = sa.select(tables.run_events).order_by(tables.run_events.c.flow_run_id, tables.run_events.c.seq)
+    return list(connection.execute(sa.select(tables.flow_runs))), list(connection.execute(history))
+
+
+# --- what must be true ---
+
+
+def violations(outcome: Outcome) -> list[str]:
+    """Every promise that was broken, in a sentence with the run's id."""
+    found = [f"{run} was acknowledged and is lost" for run in outcome.acknowledged if run not in outcome.rows]
+    found += [
+        f"{run} was made and not acknowledged" for run in outcome.rows if run not in outcome.acknowledged
+    ]
+    for run, row in outcome.rows.items():
+        found += [f"{run}: {problem}" for problem in (*_of_history(row, outcome.events[run]),)]
+        found += [f"{run}: {problem}" for problem in _of_executions(outcome, run, row)]
+    return found
+
+
+def _of_history(row: Any, events: list[Any]) -> Iterator[str]:
+    """One history, without gaps, that leads to where the run is, and ends once."""
+    if [event.seq for event in events] != list(range(row.version + 1)):
+        yield f"its history has gaps: {[event.seq for event in events]} of {row.version}"
+    made = [event for event in events if event.kind == "move"]
+    for before, after in zip(made, made[1:], strict=False):
+        if after.from_type != before.state_type:
+            yield f"event {after.seq} leaves {after.from_type}, and it was {before.state_type}"
+        if after.fence < before.fence:
+            yield f"event {after.seq} lowers the fence from {before.fence} to {after.fence}"
+        if states.StateType(before.state_type).is_finished:
+            yield f"event {after.seq} moves it from {before.state_type}, where it had ended"
+    if made[-1].state_type != row.state_type or not states.StateType(row.state_type).is_finished:
+        yield f"it has not ended: {row.state_type}, {made[-1].state_type} by its history"
+    if row.rescues > 3:
+        yield f"it was rescued {row.rescues} times"
+
+
+def _of_executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
+    """What the probe saw, against what the server says and what was done here."""
+    lines = outcome.lines.get(run, [])
+    starts = [line["fence"] for line in lines if line["what"] == "start"]
+    if len(set(starts)) != len(starts):
+        yield f"one attempt was executed twice: fences {starts}"
+    if row.on_lost == "crash" and len(starts) > 1:
+        yield f"it runs at most once, and was executed {len(starts)} times"
+    if run not in outcome.paused and any(line["what"] == "overlap" for line in lines):
+        yield f"two executions at a time: {lines}"
+    if row.state_type == "Crashed" and not outcome.struck.get(run):
+        yield f"it crashed and nobody killed it: {row.state_message}"
+    if row.state_type not in ("Success", "Crashed"):
+        yield f"it ended as {row.state_type}: {row.state_message}"
+    if row.state_type == "Success":
+        ended = outcome.events[run][-1] if outcome.events[run][-1].kind == "move" else None
+        at = (ended.at if ended else row.finished_at).timestamp()
+        done = [line for line in lines if line["what"] == "stop" and line["fence"] == row.fence]
+        if not done or done[0]["at"] > at:
+            yield f"it succeeded at {at:.3f} before its attempt {row.fence} was done: {lines}"
+
+
+def successes(outcome: Outcome, mode: str) -> float:
+    """Which part of the runs of this mode succeeded."""
+    of_mode = [row for run, row in outcome.rows.items() if outcome.acknowledged[run] == mode]
+    return sum(row.state_type == "Success" for row in of_mode) / len(of_mode)
