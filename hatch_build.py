@@ -121,6 +121,6 @@ def run(npm: list[str], arguments: list[str], ui: Path) -> None:
     done = subprocess.run([*npm, *arguments], cwd=ui, env={**os.environ, "PATH": path}, check=False)
     if done.returncode:
         raise RuntimeError(
-            f"The web UI could not be built: `npm {arguments[0]}` in {ui} ended with {done.returncode}; its own words are "
+            f"The web UI could not be built: `npm {' '.join(arguments)}` in {ui} ended with {done.returncode}; its own words are "
             "above. Set HEADRACE_BUILD_UI=0 to install without the UI."
         )

@@ -155,3 +155,11 @@ def _serve(server: Server, listener: socket.socket) -> Iterator[Http]:
 
     server.run(drain())
     running.result(30)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port

@@ -8,16 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
 from agents import Machine, eventually, is_alive, machine_of
 from cable import Cable
-from http_client import Http
-
 from headrace import ThreadExecutor, errors
 from headrace.agent import Agent
 from headrace.core.states import StateType
@@ -25,6 +24,7 @@ from headrace.flows import flow
 from headrace.graph.task import task
 from headrace.wire import runs
 from headrace.wire.run_configs import LocalRun
+from http_client import Http
 
 
 @pytest.fixture

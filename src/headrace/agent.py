@@ -76,7 +76,7 @@ class Agent:
         self._limit = limit
         self._stop_runs = stop_runs
         self._wait = wait
-        self._timing = timing or leases.Timing()
+        self._timing = timing or leases.timed(settings.timing)
         self._timing.check()
         self._folder = settings.home / "agents" / _file_name(self.name)
         self._client = client.Client(settings=settings, patience=0)

@@ -198,7 +198,7 @@ class Flow(Generic[P, R]):
             drawn.save(path)
         return drawn
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_asked: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "image/svg+xml": self.visualize().svg}
 
     def describe(self, *, project: str, content_sha256: str = "") -> "flows.Structure":

@@ -1,6 +1,7 @@
 """Keys of cached values and templates of targets."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 from typing import Any
@@ -44,7 +45,13 @@ def test_equal_values_have_one_token_and_different_ones_do_not() -> None:
 def test_a_token_is_the_same_in_every_process() -> None:
     code = "from headrace.engine import caching; print(caching.token({'a', 'b', ('c', 1)}).hex())"
     found = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
         for seed in ("1", "2")
     }
     assert found == {caching.token({"a", "b", ("c", 1)}).hex() + "\n"}
@@ -54,12 +61,14 @@ def test_the_key_counts_code_and_what_the_policy_names() -> None:
     assert key() == key()
     assert key() != key(second)
     assert key() != key(inputs={"a": 1, "b": 3})
-    assert caching.key("t", first, policies.CachePolicy(inputs=("a",)), None, {"a": 1, "b": 2}, FACTS) == caching.key(
-        "t", first, policies.CachePolicy(inputs=("a",)), None, {"a": 1, "b": 3}, FACTS
-    )
+    assert caching.key(
+        "t", first, policies.CachePolicy(inputs=("a",)), None, {"a": 1, "b": 2}, FACTS
+    ) == caching.key("t", first, policies.CachePolicy(inputs=("a",)), None, {"a": 1, "b": 3}, FACTS)
     later = {**FACTS, "parameters": {"day": "Tuesday"}}
     by_parameters = policies.CachePolicy(inputs=False, parameters=True)
-    assert caching.key("t", first, by_parameters, None, {}, FACTS) != caching.key("t", first, by_parameters, None, {}, later)
+    assert caching.key("t", first, by_parameters, None, {}, FACTS) != caching.key(
+        "t", first, by_parameters, None, {}, later
+    )
 
 
 def test_an_input_that_the_policy_names_and_the_task_lacks_is_an_error() -> None:
@@ -75,5 +84,7 @@ def test_an_input_without_a_stable_form_asks_for_a_key() -> None:
 def test_a_template_is_filled_from_inputs_and_facts() -> None:
     assert caching.fill("{parameters[day]}/{a}-{map_index}.csv", "t", {"a": "x"}, FACTS) == "Monday/x-2.csv"
     assert caching.fill(lambda a: f"of {a}", "t", {"a": "x"}, FACTS) == "of x"
-    with pytest.raises(errors.Invalid, match="asks for 'map_indx', which there is not. Did you mean 'map_index'"):
+    with pytest.raises(
+        errors.Invalid, match="asks for 'map_indx', which there is not. Did you mean 'map_index'"
+    ):
         caching.fill("{map_indx}", "t", {}, FACTS)

@@ -25,7 +25,9 @@ class Told(engine.Silent):
         self.refs: dict[tuple[str, int], runs.ResultRef | None] = {}
         self.cancel: Callable[[], None] | None = None
 
-    def task(self, slug: str, map_index: int, state: states.State, *, attempt: int = 1, result: Any = None) -> None:
+    def task(
+        self, slug: str, map_index: int, state: states.State, *, attempt: int = 1, result: Any = None
+    ) -> None:
         self.events.append((slug, map_index, state.name, attempt))
         self.refs[slug, map_index] = result
 
@@ -95,7 +97,12 @@ def test_children_that_wait_for_two_start_when_both_are_done(run: Run) -> None:
 def test_tasks_run_in_the_order_in_which_they_were_made(run: Run) -> None:
     told = Told()
     run(lambda: [step(number) for number in range(4)], reporter=told)
-    assert [slug for slug, _, name, _ in told.events if name == "Running"] == ["step", "step-2", "step-3", "step-4"]
+    assert [slug for slug, _, name, _ in told.events if name == "Running"] == [
+        "step",
+        "step-2",
+        "step-3",
+        "step-4",
+    ]
 
 
 def test_a_reporter_hears_each_state_once_and_in_order(run: Run) -> None:
@@ -183,10 +190,16 @@ def test_what_made_a_run_fail_is_found_up_the_edges(run: Run) -> None:
 
 def test_a_hook_may_replace_a_finished_state(run: Run) -> None:
     def forgive(what: Any, before: states.State, after: states.State) -> states.State | None:
-        return states.State(states.StateType.SUCCESS, "Success", after.at, "forgiven") if after.is_failure else None
+        return (
+            states.State(states.StateType.SUCCESS, "Success", after.at, "forgiven")
+            if after.is_failure
+            else None
+        )
 
     def refuse(what: Any, before: states.State, after: states.State) -> states.State | None:
-        return states.State(states.StateType.FAILED, "Failed", after.at, "refused") if after.is_success else None
+        return (
+            states.State(states.StateType.FAILED, "Failed", after.at, "refused") if after.is_success else None
+        )
 
     def meddle(what: Any, before: states.State, after: states.State) -> states.State | None:
         return states.State(states.StateType.FAILED, "Failed", after.at) if after.name == "Running" else None
@@ -258,7 +271,11 @@ def test_the_reporter_can_cancel(run: Run) -> None:
             pass
 
     state = run(lambda: step(asks()), reporter=told)
-    assert (state.type, state.tasks["asks"].type, state.tasks["step"].name) == ("Cancelled", "Cancelled", "Pending")
+    assert (state.type, state.tasks["asks"].type, state.tasks["step"].name) == (
+        "Cancelled",
+        "Cancelled",
+        "Pending",
+    )
 
 
 def test_cancelling_reaches_a_run_inside_a_task(run: Run, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -310,7 +311,7 @@ def _of_history(row: Any, events: list[Any]) -> Iterator[str]:
     if [event.seq for event in events] != list(range(row.version + 1)):
         yield f"its history has gaps: {[event.seq for event in events]} of {row.version}"
     made = [event for event in events if event.kind == "move"]
-    for before, after in zip(made, made[1:], strict=False):
+    for before, after in itertools.pairwise(made):
         if after.from_type != before.state_type:
             yield f"event {after.seq} leaves {after.from_type}, and it was {before.state_type}"
         if after.fence < before.fence:

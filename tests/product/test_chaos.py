@@ -4,9 +4,9 @@ import os
 import random
 from pathlib import Path
 
+import chaos
 import pytest
 
-import chaos
 import stack as stacks
 
 #: Runs in all. The issue's measure is HEADRACE_CHAOS_RUNS=200, which takes two minutes for each database.

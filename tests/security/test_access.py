@@ -115,7 +115,9 @@ def test_names_of_the_loopback_are_answered(http: Http, host: str) -> None:
 
 
 def test_two_hosts_are_none(http: Http) -> None:
-    answer = http.raw("GET /api/me HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    answer = http.raw(
+        "GET /api/me HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    )
     assert answer.split()[1] in (b"400", b"421")
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from running import Server
 from structures import digest, registration, structure
 
 from headrace import errors
@@ -12,6 +11,7 @@ from headrace.core import schedules
 from headrace.server import flows as server_flows
 from headrace.server import projects, tables, versions
 from headrace.wire import executors, flows, operations, run_configs, storage
+from running import Server
 
 assert server_flows
 assert versions

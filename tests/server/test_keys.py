@@ -1,6 +1,5 @@
-from running import Server
-
 from headrace.wire import accounts, operations
+from running import Server
 
 
 def test_a_key_is_shown_once_and_listed_without_its_value(server: Server) -> None:

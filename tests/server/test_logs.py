@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from running import Callers, Server
 from structures import digest, registration
 
 from headrace import errors
@@ -17,6 +16,7 @@ from headrace.server import flows as server_flows
 from headrace.server import logs as server_logs
 from headrace.server import runs as server_runs
 from headrace.wire import agents, flows, logs, operations, runs
+from running import Callers, Server
 
 #: Imported for their handlers.
 HANDLERS = (server_agents, claims, projects, reports, versions, server_flows, server_logs, server_runs)

@@ -94,7 +94,7 @@ def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tup
 
 
 def _kind(value: Any) -> str:
-    kind = type(value)
+    kind: type[Any] = type(value)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

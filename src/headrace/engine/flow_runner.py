@@ -34,8 +34,9 @@ class FlowRunner:
     known: what earlier attempts of this run recorded, by slug and map index. Task runs that succeeded and whose result
         can be read are not run again; those that were Paused are taken as approved. `unreadable_fails`: a recorded result
         that cannot be read fails its task, instead of being computed again.
-    approve: asked, with slug, map index and reason, where a task pauses; without it the run ends Paused.
-    persist: keep the value of every task that does not say otherwise (runs that may be rescued or paused).
+    approve: asked, with slug, map index and reason, where a task pauses; without it the run ends Paused, and the values
+        of all tasks are kept then.
+    persist: keep the value of every task that does not say otherwise, as soon as it is there (runs that may be rescued).
     log_prints: for tasks that do not say.
     timeout: seconds after which the run ends as Failed (TimedOut).
     on_state: hooks of the flow, called with `subject` (the flow).

@@ -7,6 +7,7 @@ They answer, and raise nothing but executors.Interrupted.
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -16,15 +17,15 @@ from headrace import errors, executors
 from headrace.engine import caching, prints, results
 from headrace.executors import interrupts, pickling, tracebacks
 from headrace.graph import caching as policies
-from headrace.graph import context, graph, options
+from headrace.graph import context, graph, options, task
 from headrace.wire import runs
 
 logger = logging.getLogger("headrace.task")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Work:
-    """What all runs of a task in a flow run have in common."""
+    """What all runs of a task in a flow run have in common. Not frozen, which would triple what making one costs."""
 
     run: context.Run
     slug: str
@@ -59,7 +60,7 @@ def work(
         slug=node.slug,
         name=given.name,
         function=node.task.function,
-        is_async=node.task.is_async,
+        is_async=_is_async(node.task),
         tags=node.tags | given.tags,
         log_prints=log_prints if given.log_prints is None else given.log_prints,
         persist=not cheap and (persist if given.persist is None else given.persist),
@@ -71,6 +72,12 @@ def work(
         run_name=given.run_name,
         store=store,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _is_async(of: task.Task[..., Any]) -> bool:
+    """`inspect` takes 10 µs to tell, and many nodes are made of one task."""
+    return of.is_async
 
 
 class Own(NamedTuple):
@@ -238,16 +245,16 @@ def _complete(coroutine: Coroutine[Any, Any, Any]) -> Any:
     interruption = interrupts.current()
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        task = loop.create_task(coroutine)
+        running = loop.create_task(coroutine)
 
         def cancel() -> None:
             with contextlib.suppress(
                 RuntimeError
             ):  # the loop has just been closed: there is nothing left to cancel
-                loop.call_soon_threadsafe(task.cancel)
+                loop.call_soon_threadsafe(running.cancel)
 
         async def wait() -> Any:
-            return await task
+            return await running
 
         if interruption is None:
             return runner.run(wait())

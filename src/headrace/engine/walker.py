@@ -108,6 +108,8 @@ class Walker:
             self._timers.ring()
         if self.stopped:
             self._cancel_rest()
+        elif self.paused:
+            self._keep_all()
 
     def stop(self) -> None:
         """No task is started any more; those that run are interrupted."""
@@ -397,8 +399,8 @@ class Walker:
             )
 
     def _cancel(self, walk: plan.Walk, index: int, attempt: int = 1) -> None:
-        error = errors.RunCancelled(f"task '{_called(walk, index)}' was cancelled")
-        self._finish(walk, index, T.CANCELLED, "Cancelled", "the run was stopped", error, attempt=attempt)
+        error, why = errors.RunCancelled(f"task '{_called(walk, index)}' was cancelled"), "the run was stopped"
+        self._finish(walk, index, T.CANCELLED, "Cancelled", why, error, attempt=attempt)
 
     def _cancel_rest(self) -> None:
         """What had begun and does not run; what had not begun stays Pending."""
@@ -423,6 +425,26 @@ class Walker:
         error = errors.TaskFailed(f"task '{_called(walk, index)}': {message}")
         self._finish(walk, index, T.FAILED, "Failed", message, error)
         return False
+
+    def _keep_all(self) -> None:
+        """The run ends here and goes on in another process: what was not persisted must be readable there."""
+        for walk in self.walks.values():
+            records = [(-1, walk.state)] if walk.state.children is None else enumerate(walk.state.children)
+            for index, record in records:
+                if not record.is_success or record.is_skipped or record.stored is not None:
+                    continue
+                if walk.work is None or walk.node.kind in plan.INLINE:
+                    continue
+                place = results.place(self._terms.run.run_id, self._terms.run.fence, walk.slug, index)
+                with context.entered(self._context(walk, index, 1)):
+                    try:
+                        record.stored = self._terms.store.write(record.value, place, walk.options.serializer)
+                    except errors.ResultError as error:
+                        logger.warning(
+                            "task '%s' will be run again when the run goes on: %s", walk.slug, error
+                        )
+                        continue
+                self._terms.reporter.task(walk.slug, index, record.state, result=record.stored)
 
     def _finish(
         self,

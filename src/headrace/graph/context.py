@@ -118,7 +118,7 @@ class Context:
             if name.startswith("_"):
                 raise AttributeError(name)
             raise errors.GraphError(
-                f"`context` has no '{name}'{task_options.suggestion(name, sorted(_RUN | _TASK))}.\"
+                f"`context` has no '{name}'{task_options.suggestion(name, sorted(_RUN | _TASK))}."
             )
 
     def __bool__(self) -> bool:

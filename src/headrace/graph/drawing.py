@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class Drawing:
     def _repr_html_(self) -> str:
         return f'<div style="overflow:auto">{self.svg}</div>'
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_asked: Any) -> dict[str, str]:
         return {"text/plain": "<Drawing>", "image/svg+xml": self.svg, "text/html": self._repr_html_()}
 
 
@@ -108,18 +109,28 @@ def _rectangle(left: float, top: float, box: layout.Box, look: str, *, round_by:
     return f'<rect x="{left:.1f}" y="{top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="{round_by:.0f}" {look}/>'
 
 
+def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (left, top), (right, bottom) = start, end
+    middle = (top + bottom) / 2
+    return f"C{left:.1f} {middle:.1f} {right:.1f} {middle:.1f} {right:.1f} {bottom:.1f}"
+
+
 def _edge(each: edge.Edge, drawn: graph.Graph, placed: layout.Layout) -> Iterator[str]:
     start, end = placed.boxes[each.upstream], placed.boxes[each.downstream]
-    top, bottom = start.y + start.height / 2, end.y - end.height / 2 - 1
-    middle = (top + bottom) / 2
+    first = (start.x, start.y + start.height / 2)
+    passed = placed.bends.get((each.upstream, each.downstream), [])
+    # Each layer that it passes is crossed upright, so that it keeps clear of the boxes there.
+    upright = [(x, y + side * layout.ROW_HEIGHT / 2) for x, y in passed for side in (-1, 1)]
+    stops = [first, *upright, (end.x, end.y - end.height / 2 - 1)]
+    path = f"M{first[0]:.1f} {first[1]:.1f}" + "".join(_curve(*pair) for pair in itertools.pairwise(stops))
     style = ' stroke-dasharray="4 3"' if each.key is None and not each.case else ""
     weight = "2" if each.mapped else "1.2"
     kind = "case" if each.case else "order" if each.key is None else "mapped" if each.mapped else "data"
-    path = f"M{start.x:.1f} {top:.1f}C{start.x:.1f} {middle:.1f} {end.x:.1f} {middle:.1f} {end.x:.1f} {bottom:.1f}"
     yield (
         f'<path class="edge {kind}" d="{path}" fill="none" stroke="#6b7280" stroke-width="{weight}"{style} '
         'marker-end="url(#headrace-arrow)"/>'
     )
     if each.case:
         label = html.escape(conditions.branch(drawn.nodes[each.upstream]))
-        yield f'<text x="{(start.x + end.x) / 2 + 5:.1f}" y="{middle:.1f}" font-size="11" fill="#4b5563">{label}</text>'
+        x, y = (first[0] + stops[1][0]) / 2 + 5, (first[1] + stops[1][1]) / 2
+        yield f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" fill="#4b5563">{label}</text>'

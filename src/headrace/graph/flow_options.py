@@ -71,7 +71,7 @@ def options(given: Mapping[str, Any], name: str, *, before: Options | None = Non
     for option, value in {"name": name, **given}.items():
         if option not in _NORMAL:
             raise errors.GraphError(
-                f"flow '{name}' has no option '{option}'{task_options.suggestion(option, _NORMAL)}.\"
+                f"flow '{name}' has no option '{option}'{task_options.suggestion(option, _NORMAL)}."
             )
         try:
             chosen[option] = _NORMAL[option](option, value)

@@ -255,7 +255,7 @@ class Graph:
         if isinstance(value, str):
             if value not in self.nodes:
                 raise errors.GraphError(
-                    f"flow '{self.name}' has no task '{value}'{task_options.suggestion(value, self.nodes)}.\"
+                    f"flow '{self.name}' has no task '{value}'{task_options.suggestion(value, self.nodes)}."
                 )
             return value
         raise errors.GraphError(

@@ -96,7 +96,7 @@ def options(given: Mapping[str, Any], *, name: str, before: Options | None = Non
     chosen: dict[str, Any] = {"name": name}
     for option, value in given.items():
         if option not in _NORMAL:
-            raise errors.GraphError(f"task '{name}' has no option '{option}'{suggestion(option, _NORMAL)}.\")
+            raise errors.GraphError(f"task '{name}' has no option '{option}'{suggestion(option, _NORMAL)}.")
         try:
             chosen[option] = _NORMAL[option](option, value)
         except (TypeError, ValueError) as error:

@@ -183,8 +183,7 @@ def _source(call: Call[Any], request: runs.CreateFlowRun) -> sa.Row[Any]:
         "number": request.version,
     }
     query = _SOURCE[request.flow_id is not None, request.version is not None]
-    used = {name: asked[name] for name in query.compile().params}
-    source = call.connection.execute(query, used).one_or_none()
+    source = call.connection.execute(query, asked).one_or_none()
     if source is None:
         raise _not_found(call, request)
     return source

@@ -187,7 +187,9 @@ def test_mapping_over_nothing_succeeds_with_nothing(bench: Any) -> None:
     assert (state.type, state.result, state.tasks["add"].result) == ("Success", 0, [])
 
 
-def test_the_shortest_input_decides_and_a_warning_says_so(bench: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_shortest_input_decides_and_a_warning_says_so(
+    bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     assert bench.run(lambda: add.map(numbers(3), numbers(2))).result == [0, 2]
     assert "x has 3, y has 2" in caplog.text
 
@@ -202,7 +204,12 @@ def test_what_is_no_list_cannot_be_mapped_over(bench: Any) -> None:
 def test_a_failed_child_stops_neither_its_siblings_nor_their_successors(bench: Any) -> None:
     state = bench.run(lambda: add.map(even.map(numbers(4))))
     assert [each.name for each in state.tasks["even"]] == ["Success", "Failed", "Success", "Failed"]
-    assert [each.name for each in state.tasks["add"]] == ["Success", "TriggerFailed", "Success", "TriggerFailed"]
+    assert [each.name for each in state.tasks["add"]] == [
+        "Success",
+        "TriggerFailed",
+        "Success",
+        "TriggerFailed",
+    ]
     assert (state.type, state.tasks["even"].message) == ("Failed", "2 of 4 mapped runs failed")
 
 
@@ -559,17 +566,13 @@ def test_a_flow_runs_as_a_node_and_inside_a_task(bench: Any) -> None:
 
 def test_a_run_pauses_at_a_task_and_goes_on_once_approved(bench: Any, tmp_path: Path) -> None:
     path = tmp_path / "runs"
-    built = bench.build(
-        lambda: add.with_options(trigger=triggers.manual_only)(noted(str(path), 2), one())
-    )
-    paused = bench.run(built, persist=True)
+    built = bench.build(lambda: add.with_options(trigger=triggers.manual_only)(noted(str(path), 2), one()))
+    paused = bench.run(built)
     assert (paused.type, paused.tasks["add"].type) == ("Paused", "Paused")
     assert "'add'" in paused.message
     with pytest.raises(errors.RunFailed):
         paused.unwrap()
-    known = {
-        (slug, -1): flow_runner.Known(each.state, each.stored) for slug, each in paused.tasks.items()
-    }
+    known = {(slug, -1): flow_runner.Known(each.state, each.stored) for slug, each in paused.tasks.items()}
     assert bench.run(built, known=known).result == 5
     assert len(path.read_text().splitlines()) == 1
 

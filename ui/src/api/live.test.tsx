@@ -72,8 +72,8 @@ beforeEach(() => {
   fetched.mockClear()
 })
 
-function pass(milliseconds: number): Promise<void> {
-  return act(() => vi.advanceTimersByTimeAsync(milliseconds))
+async function pass(milliseconds: number): Promise<void> {
+  await act(() => vi.advanceTimersByTimeAsync(milliseconds))
 }
 
 const run = { topics: ['flow_run:7'], queryKey: ['flow_run', '7', 'tasks'] }

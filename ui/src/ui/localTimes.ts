@@ -12,15 +12,11 @@ export function fromLocal(text: string): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-  hour12: false,
-})
-
-/** The time of day to the millisecond, for lists of what followed what. */
+/** The time of day to the millisecond. By hand, for lists show thousands while they are scrolled. */
 export function clockTime(at: string): string {
-  return clock.format(new Date(at))
+  const date = new Date(at)
+  const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two)
+  return `${hours ?? ''}:${minutes ?? ''}:${seconds ?? ''}.${String(date.getMilliseconds()).padStart(3, '0')}`
 }
+
+const two = (value: number) => String(value).padStart(2, '0')

@@ -63,7 +63,8 @@ export function TaskTable({ rows, onUnfold, selected, onSelect }: TaskTableProps
     count: rows.length,
     getScrollElement: () => scroll.current,
     estimateSize: () => ROW,
-    overscan: 10,
+    overscan: 6,
+    useFlushSync: false,
   })
   const shown = virtual.getVirtualItems()
   const above = shown[0]?.start ?? 0

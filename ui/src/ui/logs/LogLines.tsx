@@ -32,7 +32,7 @@ export function LogLines(props: LogLinesProps) {
     count: total,
     getScrollElement: () => scroll.current,
     estimateSize: () => ROW,
-    overscan: 20,
+    overscan: 10,
     useFlushSync: false,
   })
   const rows = virtual.getVirtualItems()

@@ -32,6 +32,11 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
     if (line !== undefined) onMark(line.number)
   }
 
+  // Writing out a date costs more than all the rest of a line: only where somebody points.
+  function sayWhen(event: MouseEvent<HTMLElement>) {
+    if (line !== undefined) event.currentTarget.title = exactTime(line.at)
+  }
+
   const said = (placeIn(line.number) + 1).toLocaleString()
   const number = line.attempt > 1 ? `${line.attempt}·${said}` : said
   const task = line.task === null ? '' : line.map_index < 0 ? line.task : `${line.task}[${line.map_index}]`
@@ -49,7 +54,7 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
       >
         {number}
       </a>
-      <time dateTime={line.at} title={exactTime(line.at)} className="shrink-0 text-muted max-sm:hidden">
+      <time dateTime={line.at} onMouseEnter={sayWhen} className="shrink-0 text-muted max-sm:hidden">
         {clockTime(line.at)}
       </time>
       <span className={classes('w-16 shrink-0 font-medium', levelClass(line.level))}>

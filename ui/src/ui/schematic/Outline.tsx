@@ -31,7 +31,8 @@ export function Outline({ graph, runs, only, selected, onPick }: OutlineProps) {
     count: inOrder.length,
     getScrollElement: () => scroll.current,
     estimateSize: () => 44,
-    overscan: 10,
+    overscan: 6,
+    useFlushSync: false,
   })
   return (
     <div ref={scroll} tabIndex={0} role="region" aria-label="Outline" className="h-full overflow-y-auto">

@@ -84,10 +84,12 @@ function placed(segment: Span, span: Span) {
 function SegmentBox({ segment, span }: { segment: Segment; span: Span }) {
   const { kind, type, name, attempt, from, to } = segment
   const length = formatSeconds((to - from) / 1000)
-  const title = `${kind === 'wait' ? 'waits' : `attempt ${attempt}`}: ${stateWords(name)}, ${length}, from ${exactTime(new Date(from).toISOString())}`
+  const what = `${kind === 'wait' ? 'waits' : `attempt ${attempt}`}: ${stateWords(name)}, ${length}`
   return (
     <span
-      title={title}
+      onMouseEnter={(event) => {
+        event.currentTarget.title = `${what}, from ${exactTime(new Date(from).toISOString())}`
+      }}
       data-state-type={type}
       className={classes(
         'absolute',

@@ -43,7 +43,8 @@ export function Timeline(props: TimelineProps) {
     count: bars.length,
     getScrollElement: () => scroll.current,
     estimateSize: () => ROW,
-    overscan: 12,
+    overscan: 6,
+    useFlushSync: false,
   })
   const folding = (bar: Bar) =>
     bar.depth === 0 && Object.keys(bar.run.children).length > 0
