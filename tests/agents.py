@@ -66,7 +66,9 @@ class Machine:
 
     def start_agent(self, *, cold: bool = False, **options: Any) -> Agent:
         launcher = process.ProcessLauncher() if cold else None
-        agent = Agent(self.settings(), name=options.pop("name", "one"), launcher=launcher, timing=SHORT, **options)
+        agent = Agent(
+            self.settings(), name=options.pop("name", "one"), launcher=launcher, timing=SHORT, **options
+        )
         thread = threading.Thread(target=agent.run, daemon=True)
         thread.start()
         self._agents.append((agent, thread))

@@ -436,5 +436,6 @@ def _retry_after(header: str | None) -> float:
 
 def _why(error: Exception) -> str:
     """The system's own words for what went wrong, without the library's objects around them."""
-    text = str(error)
+    inner = error.args[1] if len(error.args) == 2 else error  # a connection that was cut wraps why
+    text = str(inner)
     return text.rsplit(": ", 1)[-1] if ": " in text else text

@@ -102,3 +102,21 @@ def test_chains_side_by_side_are_drawn_without_crossing():
     placed = layout.lay_out(chains.graph, dict.fromkeys(chains.graph.nodes, 80.0))
     for each in chains.graph.edges:
         assert placed.boxes[each.upstream].x == placed.boxes[each.downstream].x
+
+
+def test_an_edge_over_several_layers_keeps_clear_of_the_boxes_it_passes():
+    @flow
+    def long_way():
+        first = extract()
+        value = first
+        for _ in range(4):
+            value = clean(value)
+        return clean([first, value])
+
+    placed = layout.lay_out(long_way.graph, dict.fromkeys(long_way.graph.nodes, 80.0))
+    bends = placed.bends["extract", "clean-5"]
+    assert len(bends) == 4
+    for x, y in bends:
+        beside = [box for box in placed.boxes.values() if box.y == y]
+        assert beside
+        assert all(abs(box.x - x) > box.width / 2 for box in beside)

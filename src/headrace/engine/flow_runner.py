@@ -11,7 +11,7 @@ from typing import Any
 
 from headrace import engine, errors, settings
 from headrace.core import states
-from headrace.engine import hooks, inputs, outcome, plan, results, walker
+from headrace.engine import hooks, inputs, outcome, plan, results, terms, walker
 from headrace.executors import interrupts, kinds
 from headrace.graph import context, graph, options
 from headrace.wire import executors as wire_executors
@@ -19,7 +19,7 @@ from headrace.wire import executors as wire_executors
 logger = logging.getLogger("headrace.flow")
 
 T = states.StateType
-Known = walker.Known
+Known = terms.Known
 
 
 class FlowRunner:
@@ -64,7 +64,7 @@ class FlowRunner:
         self._timeout = timeout
         self._hooks = on_state
         self._subject = of if subject is None else subject
-        self._terms = walker.Terms(
+        self._terms = terms.Terms(
             run=run if run.started_at else dataclasses.replace(run, started_at=datetime.now(UTC)),
             reporter=reporter or engine.Silent(),
             store=store or results.ResultStore(default_directory()),

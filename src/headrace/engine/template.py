@@ -50,7 +50,10 @@ def serve(connection: socket.socket) -> None:
                 for handle in (wake, poke):
                     os.close(handle)
                 _become_supervisor(request, connection)
-            template.send(connection, template.Forked(pid))
+            try:
+                template.send(connection, template.Forked(pid))
+            except BrokenPipeError:
+                return  # whoever asked has ended; the run finds its way without the answer
 
 
 def _reap() -> None:

@@ -10,13 +10,24 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from headrace import engine, errors, executors
+from headrace import errors, executors
 from headrace.core import states
-from headrace.engine import hooks, inputs, mapping, outcome, plan, results, task_runner, timers, verdicts
+from headrace.engine import (
+    hooks,
+    inputs,
+    mapping,
+    outcome,
+    plan,
+    results,
+    task_runner,
+    terms,
+    timers,
+    verdicts,
+)
 from headrace.executors import tracebacks
 from headrace.graph import context, triggers
 from headrace.wire import runs
@@ -25,27 +36,6 @@ logger = logging.getLogger("headrace.task")
 
 T = states.StateType
 _NO_STATES: list[outcome.TaskState] = []
-
-
-class Known(NamedTuple):
-    """What an earlier attempt of the run recorded of a task run."""
-
-    state: states.State
-    result: runs.ResultRef | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What holds for the whole run. `approve` is asked where a task pauses; without it the run ends Paused."""
-
-    run: context.Run
-    reporter: engine.Reporter
-    store: results.ResultStore
-    known: Mapping[tuple[str, int], Known]
-    unreadable_fails: bool
-    approve: Callable[[str, int, str], bool] | None
-    log_prints: bool
-    persist: bool
 
 
 @dataclasses.dataclass(slots=True)
@@ -72,14 +62,14 @@ Place = tuple[plan.Walk, int]
 class Walker:
     """One walk. `stop` may come from any thread."""
 
-    def __init__(self, walks: dict[str, plan.Walk], executor: executors.Executor, terms: Terms) -> None:
+    def __init__(self, walks: dict[str, plan.Walk], executor: executors.Executor, given: terms.Terms) -> None:
         self.walks = walks
         #: Whether the walk was told to stop before its end.
         self.stopped = False
         #: The task runs that wait for an approval.
         self.paused: list[Place] = []
         self._executor = executor
-        self._terms = terms
+        self._terms = given
         #: A stack of (node, indices left to start).
         self._ready: list[tuple[plan.Walk, Iterator[int]]] = []
         self._flights: dict[int, _Flight] = {}
@@ -90,7 +80,7 @@ class Walker:
         self._retrying: dict[Place, None] = {}
         #: Timed out and still running somewhere, by ticket; with the time of the retry that waits for their end.
         self._abandoned: dict[int, tuple[Place, float | None]] = {}
-        self._approved = {key for key, known in terms.known.items() if known.state.type is T.PAUSED}
+        self._approved = {key for key, known in given.known.items() if known.state.type is T.PAUSED}
 
     # the walk
 
@@ -176,9 +166,9 @@ class Walker:
             )
         work = walk.work
         if work is None:
-            terms = self._terms
+            of = self._terms
             work = walk.work = task_runner.work(
-                walk.node, terms.run, terms.store, log_prints=terms.log_prints, persist=terms.persist
+                walk.node, of.run, of.store, log_prints=of.log_prints, persist=of.persist
             )
         if walk.node.kind in plan.INLINE:
             self._answer(_Flight(walk, own, looking=False), task_runner.execute(work, own))
@@ -399,7 +389,10 @@ class Walker:
             )
 
     def _cancel(self, walk: plan.Walk, index: int, attempt: int = 1) -> None:
-        error, why = errors.RunCancelled(f"task '{_called(walk, index)}' was cancelled"), "the run was stopped"
+        error, why = (
+            errors.RunCancelled(f"task '{_called(walk, index)}' was cancelled"),
+            "the run was stopped",
+        )
         self._finish(walk, index, T.CANCELLED, "Cancelled", why, error, attempt=attempt)
 
     def _cancel_rest(self) -> None:

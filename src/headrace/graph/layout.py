@@ -65,10 +65,11 @@ class _Net:
         pairs = dict.fromkeys((each.upstream, each.downstream) for each in drawn.edges)
         straight = sum(ranks[end] - ranks[start] - 1 for start, end in pairs) > _MOST_BENDS
         for start, end in pairs:
-            passed = () if straight else range(ranks[start] + 1, ranks[end])
-            chain: list[_Item] = [start, *((start, end, rank) for rank in passed), end]
-            for item in chain[1:-1]:
-                self.layers[item[2]].append(item)  # pyright: ignore[reportArgumentType] - a passing edge, not a slug
+            chain: list[_Item] = [start]
+            for rank in () if straight else range(ranks[start] + 1, ranks[end]):
+                chain.append((start, end, rank))
+                self.layers[rank].append(chain[-1])
+            chain.append(end)
             for upper, lower in itertools.pairwise(chain):
                 self.above.setdefault(lower, []).append(upper)
                 self.below.setdefault(upper, []).append(lower)

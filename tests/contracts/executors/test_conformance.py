@@ -510,9 +510,9 @@ def test_async_tasks_run_and_time_out(bench: Any) -> None:
 
 @task.task(log_prints=True)
 def speak(word: str) -> None:
-    print(word)
+    print(word)  # noqa: T201 - what is tested
     logging.getLogger("mine").warning("%s is logged", word)
-    print(word, "again", end="")
+    print(word, "again", end="")  # noqa: T201 - what is tested
 
 
 def test_prints_and_records_are_logged_in_order(

@@ -103,10 +103,7 @@ class Live {
   }
 
   private refresh(): void {
-    for (const topic of this.wanted.keys()) {
-      this.invalidate(topic)
-      if (topic.startsWith('flow_run:')) this.invalidate(topic.replace('flow_run:', 'logs:'))
-    }
+    for (const topic of this.wanted.keys()) this.invalidate(topic)
   }
 
   /**

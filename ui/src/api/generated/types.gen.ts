@@ -470,9 +470,180 @@ export type ProcessExecutor = {
 
 /**
  * Schedule
+ *
+ * Clocks, filters that all must keep a firing, and the catch-up policy.
+ *
+ * Firings older than `window_seconds` are not caught up with (None: there is no limit of age).
  */
 export type Schedule = {
-    catch_up?: string;
+    clocks: Array<({
+        clock?: 'cron';
+    } & CronClock) | ({
+        clock?: 'interval';
+    } & IntervalClock) | ({
+        clock?: 'dates';
+    } & DatesClock) | ({
+        clock?: 'rrule';
+    } & RRuleClock)>;
+    catch_up?: CatchUp;
+    window_seconds?: number | null;
+    filters?: Array<({
+        filter?: 'on_weekdays';
+    } & OnWeekdays) | ({
+        filter?: 'on_dates';
+    } & OnDates) | ({
+        filter?: 'not_on_dates';
+    } & NotOnDates) | ({
+        filter?: 'on_month_starts';
+    } & OnMonthStarts) | ({
+        filter?: 'on_month_ends';
+    } & OnMonthEnds) | ({
+        filter?: 'between_times';
+    } & BetweenTimes)>;
+    active?: boolean;
+};
+
+/**
+ * CronClock
+ *
+ * A crontab expression of five fields, or one of the `ALIASES`, on the wall clock of the zone.
+ *
+ * Fires once for each local minute that the expression names: where that minute is missing, at the first valid moment
+ * after the gap; where it comes twice, at the first of the two. As in Vixie's cron, days of the month and of the week
+ * are alternatives unless one of the two fields starts with `*`.
+ */
+export type CronClock = {
+    clock: 'cron';
+    expression: string;
+    timezone?: string;
+    start_at?: string | null;
+    end_at?: string | null;
+    parameters?: {
+        [key: string]: unknown;
+    };
+    labels?: Array<string> | null;
+};
+
+/**
+ * IntervalClock
+ *
+ * Every so many seconds from `start_at` (without one: from Monday 2001-01-01, midnight in the zone).
+ *
+ * Whole days keep the local time of the start over daylight saving time; anything else is counted in UTC.
+ */
+export type IntervalClock = {
+    clock: 'interval';
+    every_seconds: number;
+    timezone?: string;
+    start_at?: string | null;
+    end_at?: string | null;
+    parameters?: {
+        [key: string]: unknown;
+    };
+    labels?: Array<string> | null;
+};
+
+/**
+ * DatesClock
+ *
+ * The given moments, in any order. The zone is only the one in which filters look at them.
+ */
+export type DatesClock = {
+    clock: 'dates';
+    dates: Array<string>;
+    timezone?: string;
+    start_at?: string | null;
+    end_at?: string | null;
+    parameters?: {
+        [key: string]: unknown;
+    };
+    labels?: Array<string> | null;
+};
+
+/**
+ * RRuleClock
+ *
+ * An RFC 5545 recurrence rule like `FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18` on the wall clock of the zone.
+ *
+ * `start_at` is the rule's DTSTART: it gives the phase and what the rule leaves open, the time of day for example.
+ * Gaps and folds are treated as for cron, for rules of hours and minutes too.
+ */
+export type RRuleClock = {
+    clock: 'rrule';
+    rule: string;
+    timezone?: string;
+    start_at?: string | null;
+    end_at?: string | null;
+    parameters?: {
+        [key: string]: unknown;
+    };
+    labels?: Array<string> | null;
+};
+
+/**
+ * CatchUp
+ *
+ * What is done about firings that passed while no server was there.
+ */
+export type CatchUp = 'all' | 'latest' | 'skip';
+
+/**
+ * OnWeekdays
+ *
+ * Only on these days of the week: 0 is Monday, 6 Sunday; without any, Monday to Friday.
+ */
+export type OnWeekdays = {
+    filter: 'on_weekdays';
+    days?: Array<number>;
+};
+
+/**
+ * OnDates
+ *
+ * Only on these local dates.
+ */
+export type OnDates = {
+    filter: 'on_dates';
+    dates: Array<string>;
+};
+
+/**
+ * NotOnDates
+ *
+ * Never on these local dates: holidays, for example.
+ */
+export type NotOnDates = {
+    filter: 'not_on_dates';
+    dates: Array<string>;
+};
+
+/**
+ * OnMonthStarts
+ *
+ * Only on the first day of a month.
+ */
+export type OnMonthStarts = {
+    filter: 'on_month_starts';
+};
+
+/**
+ * OnMonthEnds
+ *
+ * Only on the last day of a month.
+ */
+export type OnMonthEnds = {
+    filter: 'on_month_ends';
+};
+
+/**
+ * BetweenTimes
+ *
+ * Only from `start` to `end` local time, both included; over midnight when `end` is earlier than `start`.
+ */
+export type BetweenTimes = {
+    filter: 'between_times';
+    start: string;
+    end: string;
 };
 
 /**
@@ -1357,14 +1528,13 @@ export type Written = {
 /**
  * WriteLogs
  *
- * Records number `seq` … of this run and fence; those already known are passed over. `dropped` counts what a flood cost.
+ * Records number `seq` … of this run and fence; those already known are passed over.
  */
 export type WriteLogs = {
     flow_run_id: string;
     fence: number;
     seq: number;
     records: Array<LogRecord>;
-    dropped?: number;
 };
 
 /**
@@ -2387,7 +2557,6 @@ export type WriteLogsData = {
         fence: number;
         seq: number;
         records: Array<LogRecord>;
-        dropped?: number;
     };
     path: {
         flow_run_id: string;
