@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -38,7 +39,7 @@ def machine(http: Http, tmp_path: Path) -> Iterator[Machine]:
 
 @task
 def write(path: str) -> int:
-    print("inside the task")
+    sys.stdout.write("inside the task\n")
     logging.getLogger("mine").info("a line")
     Path(path).write_text("done")
     return 1
@@ -272,7 +273,7 @@ def stubborn(path: str) -> None:
     while True:
         try:
             time.sleep(600)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - what is told to end and does not
             continue
 
 

@@ -247,6 +247,9 @@ def test_running_and_registering_inside_a_body_are_refused():
         (lambda: Flow("x", timeout=0), "timeout is 0"),
         (lambda: Flow("x", version=1), "version is 1; give a string"),
         (lambda: Flow(" "), "name is empty"),
+        (lambda: Flow("x", executor=ThreadExecutor), "give one such as `ThreadExecutor(workers=4)`"),
+        (lambda: Flow("x", run_config={"env": {}}), "run_config is {'env': {}}; give one such as"),
+        (lambda: Flow("x", storage="s3://bucket"), "storage is 's3://bucket'; give one such as `Local()`"),
         (lambda: daily_sales.__enter__(), "is made of a function"),
     ],
 )

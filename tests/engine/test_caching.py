@@ -72,7 +72,7 @@ def test_the_key_counts_code_and_what_the_policy_names() -> None:
 
 
 def test_an_input_that_the_policy_names_and_the_task_lacks_is_an_error() -> None:
-    with pytest.raises(errors.Invalid, match=r"the input 'aa', which there is not. Did you mean 'a'"):
+    with pytest.raises(errors.Invalid, match=r"the input 'aa', which there is not .did you mean 'a'"):
         caching.key("t", first, policies.CachePolicy(inputs=("aa",)), None, {"a": 1}, FACTS)
 
 
@@ -85,6 +85,6 @@ def test_a_template_is_filled_from_inputs_and_facts() -> None:
     assert caching.fill("{parameters[day]}/{a}-{map_index}.csv", "t", {"a": "x"}, FACTS) == "Monday/x-2.csv"
     assert caching.fill(lambda a: f"of {a}", "t", {"a": "x"}, FACTS) == "of x"
     with pytest.raises(
-        errors.Invalid, match=r"asks for 'map_indx', which there is not. Did you mean 'map_index'"
+        errors.Invalid, match=r"asks for 'map_indx', which there is not .did you mean 'map_index'"
     ):
         caching.fill("{map_indx}", "t", {}, FACTS)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def test_a_failed_load_names_the_versions_that_differ() -> None:
 
 
 def test_what_cannot_be_pickled_is_told_at_packing() -> None:
-    with pytest.raises(errors.ContentError, match="cannot be packed"), Path(__file__).open() as file:
-        content.pack(file)
+    with pytest.raises(errors.ContentError, match="cannot be packed"):
+        content.pack(threading.Lock())
 
 
 SCRIPT = """
@@ -79,7 +80,9 @@ SCRIPT = """
 
 
 def test_modules_beside_the_script_go_along(tmp_path: Path) -> None:
-    (tmp_path / "beside.py").write_text("def double(x):\n    return factor() * x\n\ndef factor():\n    return 2\n")
+    (tmp_path / "beside.py").write_text(
+        "def double(x):\n    return factor() * x\n\ndef factor():\n    return 2\n"
+    )
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
     subprocess.run([sys.executable, "script.py", "packed"], cwd=tmp_path, check=True)
     double = content.unpack((tmp_path / "packed").read_bytes())
@@ -103,7 +106,10 @@ def test_a_module_flow_is_imported_where_it_runs() -> None:
 
 @pytest.mark.parametrize(
     ("module", "attribute", "words"),
-    [("nowhere_at_all", "flow", "'nowhere_at_all' is not installed"), ("json", "flow", "'json' has no 'flow'")],
+    [
+        ("nowhere_at_all", "flow", "'nowhere_at_all' is not installed"),
+        ("json", "flow", "'json' has no 'flow'"),
+    ],
 )
 def test_a_module_flow_that_is_not_there_is_named(module: str, attribute: str, words: str) -> None:
     with pytest.raises(errors.ContentError, match=words):

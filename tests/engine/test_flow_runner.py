@@ -305,7 +305,7 @@ def test_cancelling_reaches_a_run_inside_a_task(run: Run, tmp_path: Path) -> Non
 
 def test_an_unknown_task_of_a_state_is_suggested(run: Run) -> None:
     state = run(lambda: step.map([1, 2]))
-    with pytest.raises(errors.NotFound, match="Did you mean 'step'"):
+    with pytest.raises(errors.NotFound, match="did you mean 'step'"):
         state.tasks["stepp"]
     assert repr(state.tasks["step"]) == "<Success of 2: 2 mapped runs>"
     assert "<td>step</td>" in state._repr_html_()

@@ -45,7 +45,7 @@ def test_a_value_that_cannot_be_stored_names_the_serializer_and_leaves_the_old_o
 
 
 def test_an_unknown_serializer_suggests(store: results.ResultStore) -> None:
-    with pytest.raises(errors.ResultError, match="Did you mean 'pickle'"):
+    with pytest.raises(errors.ResultError, match="did you mean 'pickle'"):
         store.write(1, "a", "pickel")
 
 

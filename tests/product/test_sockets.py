@@ -8,7 +8,7 @@ import pytest
 
 import stack as stacks
 
-FLOW = '''
+FLOW = """
 import time
 from pathlib import Path
 from headrace import ProcessExecutor, flow, task
@@ -25,7 +25,7 @@ def wait(folder: str, number: int) -> int:
 def sockets(folder: str) -> None:
     wait(folder, 1)
     wait(folder, 2)
-'''
+"""
 
 
 def kind_of(process: psutil.Process, stack: stacks.Stack) -> str:

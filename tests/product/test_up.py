@@ -1,5 +1,6 @@
 """`headrace up` from its start to Ctrl-C, and again."""
 
+import contextlib
 import json
 import os
 import re
@@ -47,7 +48,7 @@ class Up:
 
         def link() -> str | None:
             assert self.process is not None
-            said = self.output.read_text()[before:]
+            said = self.output.read_bytes()[before:].decode()
             assert self.process.poll() is None, said
             found = LINK.search(said)
             return found[1] if found else None
@@ -63,9 +64,15 @@ class Up:
         """The process of `headrace server` or `headrace agent` below it."""
         assert self.process is not None
         for process in psutil.Process(self.process.pid).children():
-            if process.cmdline()[3:4] == [name]:
-                return process
+            with contextlib.suppress(psutil.ZombieProcess):
+                if process.cmdline()[3:4] == [name]:
+                    return process
         raise AssertionError(f"there is no {name}")
+
+    def zombies(self) -> list[psutil.Process]:
+        assert self.process is not None
+        below = psutil.Process(self.process.pid).children()
+        return [process for process in below if process.status() == psutil.STATUS_ZOMBIE]
 
     def interrupt(self) -> int:
         """Ctrl-C; the answer is the exit status."""
@@ -168,5 +175,6 @@ def test_a_run_goes_on_while_a_part_is_killed_and_started_again(up: Up, part: st
     run = up.api.create_flow_run(flow="p/at-most-once", parameters={"folder": str(folder), "seconds": 0})
     assert up.api.wait_for(run, 60).state.name == "Success"
     assert up.part(part).pid != killed.pid
+    stacks.until(lambda: not up.zombies(), "what was left behind is waited for")
     assert up.interrupt() == 0
     assert stacks.processes_of(up.place.home) == []

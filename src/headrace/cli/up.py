@@ -109,6 +109,7 @@ def up(host: str | None, port: int | None, demo: bool) -> int:
         while not stop.wait(0.5):
             for part in parts:
                 part.look(time.monotonic())
+            _reap_orphans(parts)
     except _Stopped:
         pass
     finally:
@@ -205,6 +206,16 @@ def _adopt_orphans() -> None:
         set_child_subreaper = 36
         libc: Any = ctypes.CDLL(None)
         libc.prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def _reap_orphans(parts: list[Part]) -> None:
+    """Takes the exit statuses of what we were given; those of the parts are left to them."""
+    own = {part.process.pid for part in parts if part.process is not None}
+    with contextlib.suppress(ChildProcessError):
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid in own:
+                return
+            os.waitpid(ended.si_pid, 0)
 
 
 def _end_orphans() -> None:

@@ -67,7 +67,7 @@ def fill(
     except KeyError as error:
         missing = str(error.args[0])
         raise errors.Invalid(
-            f"task '{name}': the template '{template}' asks for '{missing}', which there is not.{options.suggestion(missing, known)}"
+            f"task '{name}': the template '{template}' asks for '{missing}', which there is not{options.suggestion(missing, known)}"
         ) from None
     except (ValueError, IndexError, AttributeError, TypeError) as error:
         raise errors.Invalid(
@@ -81,7 +81,7 @@ def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tup
     for each in names:
         if each not in values:
             raise errors.Invalid(
-                f"task '{name}': its cache counts the {what} '{each}', which there is not.{options.suggestion(each, values)}"
+                f"task '{name}': its cache counts the {what} '{each}', which there is not{options.suggestion(each, values)}"
             )
         try:
             found[each] = token(values[each])
@@ -94,7 +94,7 @@ def _counted(name: str, what: str, values: Mapping[str, Any], chosen: bool | tup
 
 
 def _kind(value: Any) -> str:
-    kind: type[Any] = type(value)
+    kind = cast("type[Any]", type(value))
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -63,16 +63,24 @@ def check(content: bytes, expected: str) -> None:
     found = sha256(content)
     if found == expected:
         return
-    with contextlib.suppress(errors.ContentError):
-        manifest, pickled = _split(content)
-        if len(pickled) < manifest.size:
-            raise errors.ContentMismatch(
-                f"the flow's content is truncated: {len(pickled)} of {manifest.size} bytes are there. Register the flow again."
-            )
+    missing = _missing(content)
+    if missing:
+        raise errors.ContentMismatch(
+            f"the flow's content is truncated: {missing} bytes are missing. Register the flow again."
+        )
     raise errors.ContentMismatch(
         f"the flow's content is not what was registered: its SHA-256 is {found[:12]}…, registered was {expected[:12]}…."
         " Nothing of it was loaded. Register the flow again, and look who can write to its storage."
     )
+
+
+def _missing(content: bytes) -> int:
+    """How many bytes of the pickle are not there, as far as the manifest can be read."""
+    try:
+        manifest, pickled = _split(content)
+    except errors.ContentError:
+        return 0
+    return max(0, manifest.size - len(pickled))
 
 
 def unpack(content: bytes) -> Any:

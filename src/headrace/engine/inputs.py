@@ -115,7 +115,7 @@ def _is_list(given: Any) -> bool:
 def _items(name: str, given: Any) -> Sequence[Any]:
     if isinstance(given, list | tuple | range):
         return cast("Sequence[Any]", given)
-    is_set = isinstance(given, Set)
+    is_set = issubclass(type(given), Set)
     if is_set or not _is_list(given):
         fix = "sort it into a list" if is_set else "return a list, or use `unmapped(…)`"
         raise errors.TaskFailed(f"'{name}' cannot be mapped over: it is a {type(given).__name__}; {fix}")

@@ -113,7 +113,7 @@ class Tasks(Mapping[str, TaskState]):
             return self._by_slug[slug]
         except KeyError:
             raise errors.NotFound(
-                f"the run has no task '{slug}'.{options.suggestion(slug, self._by_slug)}"
+                f"the run has no task '{slug}'{options.suggestion(slug, self._by_slug)}."
             ) from None
 
     def __contains__(self, slug: object) -> bool:

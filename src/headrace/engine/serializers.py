@@ -79,5 +79,5 @@ def find(chosen: str | options.Serializer | None) -> options.Serializer:
         return _KNOWN[chosen]
     except KeyError:
         raise errors.ResultError(
-            f"there is no serializer '{chosen}'.{options.suggestion(chosen, _KNOWN)}"
+            f"there is no serializer '{chosen}'{options.suggestion(chosen, _KNOWN)}"
         ) from None

@@ -80,8 +80,17 @@ def options(given: Mapping[str, Any], name: str, *, before: Options | None = Non
     return Options(**chosen) if before is None else dataclasses.replace(before, **chosen)
 
 
-def _as_is(option: str, value: Any) -> Any:
-    return value
+def _descriptor(option: str, value: Any) -> Any:
+    if value is None or (hasattr(value, "__struct_fields__") and not isinstance(value, type)):
+        return value
+    examples = {"executor": "ThreadExecutor(workers=4)", "run_config": "LocalRun(env={...})"}
+    raise TypeError(f"{option} is {value!r}; give one such as `{examples[option]}`.")
+
+
+def _storage(option: str, value: Any) -> Any:
+    if value is None or (hasattr(value, "save") and hasattr(value, "load") and not isinstance(value, type)):
+        return value
+    raise TypeError(f"{option} is {value!r}; give one such as `Local()`.")
 
 
 def _schedules(option: str, value: Any) -> tuple[Any, ...]:
@@ -132,9 +141,9 @@ def _word(option: str, value: Any) -> str | None:
 _NORMAL: dict[str, Callable[[str, Any], Any]] = {
     "name": task_options.name,
     "schedule": _schedules,
-    "executor": _as_is,
-    "run_config": _as_is,
-    "storage": _as_is,
+    "executor": _descriptor,
+    "run_config": _descriptor,
+    "storage": _storage,
     "labels": _labels,
     "retries": task_options.count,
     "retry_delay": _delay,

@@ -23,6 +23,7 @@ class Leasing:
 
     def __init__(self) -> None:
         self.timing = leases.Timing()
+        self.timing.check()
         self.amnesty_until: datetime | None = None
         self.checks_fences = True
         self.monotonic: Callable[[], float] = time.monotonic

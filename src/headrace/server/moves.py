@@ -48,7 +48,7 @@ def load(call: Call[Any], run_id: UUID, *, lock: bool = True) -> sa.Row[Any]:
     return row
 
 
-def state(row: sa.Row[Any]) -> State:
+def state(row: Any) -> State:
     """The state in a row of flow_runs."""
     type_ = StateType(row.state_type)
     due_at = row.not_before if type_ is StateType.SCHEDULED else None

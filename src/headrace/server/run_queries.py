@@ -81,7 +81,7 @@ def read(call: Call[Any], run_id: UUID) -> runs.FlowRun:
     row = call.connection.execute(_one, {"id": run_id}).one_or_none()
     if row is None or not _may_see(call, row):
         raise errors.NotFound(f"there is no flow run {run_id}")
-    return _built(call, [row])[0]
+    return built(call, row)
 
 
 def visible(call: Call[Any], run_id: UUID) -> None:
@@ -162,7 +162,12 @@ def _matches(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(name, _runs.c.id.between(first, last))
 
 
-def _built(call: Call[Any], rows: Sequence[sa.Row[Any]]) -> list[runs.FlowRun]:
+def built(call: Call[Any], row: Any) -> runs.FlowRun:
+    """The answer for a run, from a row with the columns of `_select`."""
+    return _built(call, [row])[0]
+
+
+def _built(call: Call[Any], rows: Sequence[Any]) -> list[runs.FlowRun]:
     """Answers for rows of `_select`; agents are read once for all, and only where one waits."""
     offers: list[labels.Offer] | None = None
     built: list[runs.FlowRun] = []
@@ -175,7 +180,7 @@ def _built(call: Call[Any], rows: Sequence[sa.Row[Any]]) -> list[runs.FlowRun]:
     return built
 
 
-def _waits(call: Call[Any], row: sa.Row[Any]) -> Reason | None:
+def _waits(call: Call[Any], row: Any) -> Reason | None:
     """Why the run is not running, as far as no agent is asked."""
     match StateType(row.state_type):
         case StateType.SCHEDULED if row.paused:
@@ -224,7 +229,7 @@ class _Candidate(labels.Offer, frozen=True):
     late: bool = False
 
 
-def _waits_for_agent(row: sa.Row[Any], offers: Sequence[labels.Offer]) -> Reason:
+def _waits_for_agent(row: Any, offers: Sequence[labels.Offer]) -> Reason:
     kind = row.run_config["kind"]
     if (reason := labels.explain(row.labels, kind, offers)) is not None:
         return reason
@@ -243,7 +248,7 @@ def _waits_for_agent(row: sa.Row[Any], offers: Sequence[labels.Offer]) -> Reason
     return Reason("agents_busy", f"It waits for its turn at {names}.")
 
 
-def _run(call: Call[Any], row: sa.Row[Any], waits: Reason | None) -> runs.FlowRun:
+def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
     state = moves.state(row)
     amnesty = moves.leasing(call).amnesty_until
     return runs.FlowRun(

@@ -1,8 +1,9 @@
 """Asking for flow runs, cancelling them, approving paused ones."""
 
 import difflib
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import UTC
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +17,7 @@ from headrace.server import moves, names, parameters, queues, run_queries, table
 from headrace.server.service import handles
 from headrace.web import ids
 from headrace.web.handlers import Call
-from headrace.wire import operations, run_configs, runs
+from headrace.wire import operations, runs
 
 _runs = tables.flow_runs
 _flows = tables.flows
@@ -54,7 +55,8 @@ _sources = (
                 _versions.c.timeout_seconds,
                 _versions.c.on_lost,
             ),
-            _versions.c.lost_after_seconds,
+            *(_versions.c.lost_after_seconds, _flows.c.paused, _versions.c.number.label("version_number")),
+            _versions.c.tasks,
         ]
     )
     .join(_projects, _projects.c.id == _flows.c.project_id)
@@ -75,17 +77,15 @@ _keyed = sa.select(_runs.c.id).where(
     _runs.c.flow_id == sa.bindparam("flow"), _runs.c.idempotency_key == sa.bindparam("idempotency")
 )
 _insert = sa.insert(_runs)
-
-
-class _Row(NamedTuple):
-    """What `moves.created` asks about a run that was just inserted."""
-
-    id: UUID
-    state_type: str
-    state_name: str
-    state_message: str
-    state_at: datetime
-    not_before: datetime
+#: What a run takes over from its flow and version, and what it is shown with besides.
+_COPIED = (
+    *("project_id", "flow_id", "version_id", "retries", "retry_delay_seconds", "timeout_seconds", "on_lost"),
+    "lost_after_seconds",
+)
+_SHOWN = ("flow", "project", "paused", "version_number", "tasks")
+_NOT_YET = dict.fromkeys(
+    ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None
+)
 
 
 @handles(operations.create_flow_run)
@@ -105,57 +105,46 @@ def create_flow_run(call: Call[Any], request: runs.CreateFlowRun) -> runs.FlowRu
         )
     if call.caller.run_id is not None:
         _check_parent(call)
-    run_id = create(call, source, request)
-    call.flow_run_id = run_id
-    return run_queries.read(call, run_id)
+    created = create(call, source, request)
+    call.flow_run_id = created.id
+    return run_queries.built(call, created)
 
 
-def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) -> UUID:
-    """Inserts a run of the flow version in `source`; what the request does not say comes from there."""
+def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) -> SimpleNamespace:
+    """Inserts a run of the flow version in `source`; what the request does not say comes from there.
+
+    The run as a list would read it: with the columns of its flow, and not read back.
+    """
     values = parameters.resolved(
         source.flow, parameters.specs(source.parameters), source.default_parameters, request.parameters
     )
     config = source.run_config if request.run_config is None else msgspec.to_builtins(request.run_config)
-    kind = run_configs.kind(request.run_config) if request.run_config is not None else config["kind"]
     wanted = request.labels if request.labels is not None else source.flow_labels
     own = labels.normalised(source.labels if wanted is None else wanted)
-    queue = queues.enter(call.connection, own, kind)
+    queue = queues.enter(call.connection, own, config["kind"])
     run_id = ids.uuid7()
-    due_at = max(call.now, request.due_at or call.now)
-    row = _Row(run_id, StateType.SCHEDULED.value, "Scheduled", "", call.now, due_at)
-    call.connection.execute(
-        _insert,
-        {
-            **row._asdict(),
-            "name": request.name or names.of(run_id),
-            "project_id": source.project_id,
-            "flow_id": source.flow_id,
-            "version_id": source.version_id,
-            "version_pinned": request.version is not None,
-            "queue_id": queue.id,
-            **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
-            "due_at": due_at,
-            "cancel_requested": False,
-            "parameters": values,
-            "labels": list(own),
-            "run_config": config,
-            "log_level": request.log_level,
-            "retries": source.retries,
-            "retry_delay_seconds": source.retry_delay_seconds,
-            "timeout_seconds": source.timeout_seconds,
-            "on_lost": source.on_lost,
-            "lost_after_seconds": source.lost_after_seconds,
-            "idempotency_key": request.idempotency_key,
-            "created_at": call.now,
-            "created_by_kind": call.caller.kind,
-            "created_by_name": call.caller.name,
-            "created_by_id": call.caller.run_id or call.caller.id,
-            "parent_run_id": call.caller.run_id,
-            "task_states": {},
-        },
-    )
-    moves.created(call, row, queue, Actor.USER if call.caller.run_id is None else Actor.RUN)
-    return run_id
+    due_at = max(call.now, (request.due_at or call.now).astimezone(UTC))
+    row: dict[str, Any] = {
+        "id": run_id,
+        **{"state_type": StateType.SCHEDULED.value, "state_name": "Scheduled", "state_message": ""},
+        **{"state_at": call.now, "created_at": call.now, "due_at": due_at, "not_before": due_at},
+        **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
+        "cancel_requested": False,
+        "name": request.name or names.of(run_id),
+        "version_pinned": request.version is not None,
+        "queue_id": queue.id,
+        **{"parameters": values, "labels": list(own), "run_config": config, "log_level": request.log_level},
+        "idempotency_key": request.idempotency_key,
+        **{"created_by_kind": call.caller.kind, "created_by_name": call.caller.name},
+        "created_by_id": call.caller.run_id or call.caller.id,
+        "parent_run_id": call.caller.run_id,
+        "task_states": {},
+        **{name: getattr(source, name) for name in _COPIED},
+    }
+    call.connection.execute(_insert, row)
+    created = SimpleNamespace(**row, **{name: getattr(source, name) for name in _SHOWN}, **_NOT_YET)
+    moves.created(call, created, queue, Actor.USER if call.caller.run_id is None else Actor.RUN)
+    return created
 
 
 def _check(request: runs.CreateFlowRun) -> None:

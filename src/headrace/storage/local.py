@@ -41,9 +41,10 @@ class Local:
             raise errors.ContentError(
                 f"the flow's content cannot be read from {path}: {error.strerror or error}."
             ) from None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise errors.ContentError(f"the flow's content cannot be read: {path} is not a regular file.")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise errors.ContentError(f"the flow's content cannot be read: {path} is not a regular file.")
             return file.read()
 
 

@@ -35,7 +35,7 @@ export function ErrorState({ error, retry }: { error: Error; retry?: () => void 
     <div role="alert" className="mx-auto flex max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
       <CircleAlert aria-hidden size={28} className="text-failed" />
       <p className="font-semibold">This could not be loaded</p>
-      <p className="text-muted">{error.message}</p>
+      <p className="text-muted first-letter:uppercase">{error.message}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </div>
   )

@@ -38,7 +38,7 @@ export function Field({ label, hint, error, children }: FieldProps) {
       {error && (
         <p id={`${id}-error`} className="flex items-start gap-1 text-sm text-failed">
           <CircleAlert aria-hidden size={14} className="mt-0.5 shrink-0" />
-          {error}
+          <span className="inline-block first-letter:uppercase">{error}</span>
         </p>
       )}
     </div>
@@ -83,7 +83,7 @@ export function FormError({ error }: { error: Error | null }) {
       className="flex items-start gap-1.5 rounded-md border border-failed px-3 py-2 text-failed"
     >
       <CircleAlert aria-hidden size={16} className="mt-0.5 shrink-0" />
-      <span className="min-w-0">{error.message}</span>
+      <span className="inline-block min-w-0 first-letter:uppercase">{error.message}</span>
     </p>
   )
 }

@@ -12,7 +12,10 @@ test.each([
   [3599.7, '1 h 00 min'],
   [7_620, '2 h 07 min'],
   [273_600, '3 d 4 h'],
-  [-3, '0.00 s'],
+  [0.0041, '4 ms'],
+  [0.0996, '0.10 s'],
+  [9.996, '10.0 s'],
+  [-3, '0 ms'],
 ])('%d seconds read %s', (seconds, words) => {
   expect(formatSeconds(seconds)).toBe(words)
 })

@@ -1,6 +1,6 @@
 import { type SyntheticEvent, useState } from 'react'
-import { Problem } from '@/api/client'
 import { useChangePassword, useMe } from '@/api/me'
+import { formErrors } from '@/frame/formErrors'
 import { Button } from '@/ui/Button'
 import { Field, FormError, TextInput } from '@/ui/Field'
 import { toast } from '@/ui/Toast'
@@ -10,7 +10,7 @@ export function PasswordForm() {
   const change = useChangePassword()
   const [current, setCurrent] = useState('')
   const [next, setNext] = useState('')
-  const errors = change.error instanceof Problem ? change.error.errors : {}
+  const errors = formErrors(change.error, ['current', 'new'])
 
   function submit(event: SyntheticEvent): void {
     event.preventDefault()
@@ -33,7 +33,7 @@ export function PasswordForm() {
       <Field
         label="Current password"
         hint="Leave it empty if you have none yet, as after signing in by a link."
-        error={errors.current}
+        error={errors.fields.current}
       >
         <TextInput
           type="password"
@@ -42,7 +42,7 @@ export function PasswordForm() {
           onChange={(event) => setCurrent(event.target.value)}
         />
       </Field>
-      <Field label="New password" error={errors.new}>
+      <Field label="New password" error={errors.fields.new}>
         <TextInput
           type="password"
           autoComplete="new-password"
@@ -51,7 +51,7 @@ export function PasswordForm() {
           onChange={(event) => setNext(event.target.value)}
         />
       </Field>
-      <FormError error={change.error} />
+      <FormError error={errors.rest} />
       <Button type="submit" variant="primary" busy={change.isPending} className="self-start">
         Set the password
       </Button>

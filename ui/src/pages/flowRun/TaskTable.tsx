@@ -75,7 +75,7 @@ export function TaskTable({ rows, onUnfold, selected, onSelect }: TaskTableProps
       tabIndex={0}
       role="region"
       aria-label="Task runs"
-      className="max-h-[max(22rem,calc(100dvh-20rem))] overflow-auto rounded-md border border-line bg-surface"
+      className="max-h-[max(22rem,calc(100dvh-20rem))] overflow-auto rounded-md border border-line bg-surface contain-content"
     >
       <table aria-rowcount={rows.length + 1} className="w-full table-fixed border-collapse text-left">
         <thead className="sticky top-0 z-10 bg-surface shadow-[0_1px_0_var(--color-line)]">

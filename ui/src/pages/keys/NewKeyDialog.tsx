@@ -1,6 +1,6 @@
 import { type SyntheticEvent, useId, useState } from 'react'
 import { useCreateKey } from '@/api/accounts'
-import { Problem } from '@/api/client'
+import { formErrors } from '@/frame/formErrors'
 import { Button } from '@/ui/Button'
 import { CopyText } from '@/ui/CopyButton'
 import { Dialog } from '@/ui/Dialog'
@@ -68,7 +68,7 @@ export function NewKeyDialog({ open, onOpenChange, serviceAccount }: NewKeyDialo
       </Dialog>
     )
   }
-  const errors = create.error instanceof Problem ? create.error.errors : {}
+  const errors = formErrors(create.error, ['name', 'expires_in_seconds'])
   return (
     <Dialog
       open={open}
@@ -87,7 +87,7 @@ export function NewKeyDialog({ open, onOpenChange, serviceAccount }: NewKeyDialo
         <Field
           label="Name"
           hint="What it is for, to know it again: laptop, nightly build."
-          error={errors.name}
+          error={errors.fields.name}
         >
           <TextInput
             required
@@ -96,7 +96,7 @@ export function NewKeyDialog({ open, onOpenChange, serviceAccount }: NewKeyDialo
             onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        <Field label="Expires after" error={errors.expires_in_seconds}>
+        <Field label="Expires after" error={errors.fields.expires_in_seconds}>
           <Select value={lifetime} onChange={(event) => setLifetime(Number(event.target.value))}>
             {LIFETIMES.map(({ label }, index) => (
               <option key={label} value={index}>
@@ -105,7 +105,7 @@ export function NewKeyDialog({ open, onOpenChange, serviceAccount }: NewKeyDialo
             ))}
           </Select>
         </Field>
-        <FormError error={create.error} />
+        <FormError error={errors.rest} />
       </form>
     </Dialog>
   )

@@ -1,7 +1,7 @@
 import { type SyntheticEvent, useId, useState } from 'react'
 import { useUpdateUser } from '@/api/accounts'
-import { Problem } from '@/api/client'
 import type { User } from '@/api/generated'
+import { formErrors } from '@/frame/formErrors'
 import { RoleSelect } from '@/pages/team/RoleSelect'
 import { USER_ROLES, type UserRole } from '@/pages/team/roles'
 import { Button } from '@/ui/Button'
@@ -13,7 +13,7 @@ export function EditUserDialog({ user, onDone }: { user: User; onDone: () => voi
   const update = useUpdateUser()
   const [name, setName] = useState(user.name)
   const [role, setRole] = useState(user.role as UserRole)
-  const errors = update.error instanceof Problem ? update.error.errors : {}
+  const errors = formErrors(update.error, ['name', 'role'])
 
   function submit(event: SyntheticEvent): void {
     event.preventDefault()
@@ -35,11 +35,11 @@ export function EditUserDialog({ user, onDone }: { user: User; onDone: () => voi
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="Name" error={errors.name}>
+        <Field label="Name" error={errors.fields.name}>
           <TextInput required value={name} onChange={(event) => setName(event.target.value)} />
         </Field>
-        <RoleSelect roles={USER_ROLES} value={role} onChange={setRole} error={errors.role} />
-        <FormError error={update.error} />
+        <RoleSelect roles={USER_ROLES} value={role} onChange={setRole} error={errors.fields.role} />
+        <FormError error={errors.rest} />
       </form>
     </Dialog>
   )

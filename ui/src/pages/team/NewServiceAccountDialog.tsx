@@ -1,7 +1,7 @@
 import { type SyntheticEvent, useId, useState } from 'react'
 import { useCreateServiceAccount } from '@/api/accounts'
-import { Problem } from '@/api/client'
 import type { ServiceAccount } from '@/api/generated'
+import { formErrors } from '@/frame/formErrors'
 import { RoleSelect } from '@/pages/team/RoleSelect'
 import { SERVICE_ROLES, type ServiceRole } from '@/pages/team/roles'
 import { Button } from '@/ui/Button'
@@ -19,7 +19,7 @@ export function NewServiceAccountDialog({ open, onOpenChange, onMade }: NewServi
   const create = useCreateServiceAccount()
   const [name, setName] = useState('')
   const [role, setRole] = useState<ServiceRole>('agent')
-  const errors = create.error instanceof Problem ? create.error.errors : {}
+  const errors = formErrors(create.error, ['name', 'role'])
 
   function change(next: boolean): void {
     onOpenChange(next)
@@ -57,7 +57,7 @@ export function NewServiceAccountDialog({ open, onOpenChange, onMade }: NewServi
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="Name" hint="What acts by it: agent-berlin, nightly-ci." error={errors.name}>
+        <Field label="Name" hint="What acts by it: agent-berlin, nightly-ci." error={errors.fields.name}>
           <TextInput
             required
             maxLength={100}
@@ -65,8 +65,8 @@ export function NewServiceAccountDialog({ open, onOpenChange, onMade }: NewServi
             onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        <RoleSelect roles={SERVICE_ROLES} value={role} onChange={setRole} error={errors.role} />
-        <FormError error={create.error} />
+        <RoleSelect roles={SERVICE_ROLES} value={role} onChange={setRole} error={errors.fields.role} />
+        <FormError error={errors.rest} />
       </form>
     </Dialog>
   )

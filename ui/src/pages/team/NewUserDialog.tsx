@@ -1,6 +1,6 @@
 import { type SyntheticEvent, useId, useState } from 'react'
 import { useCreateUser } from '@/api/accounts'
-import { Problem } from '@/api/client'
+import { formErrors } from '@/frame/formErrors'
 import { RoleSelect } from '@/pages/team/RoleSelect'
 import { USER_ROLES, type UserRole } from '@/pages/team/roles'
 import { Button } from '@/ui/Button'
@@ -52,7 +52,7 @@ export function NewUserDialog({ open, onOpenChange }: NewUserDialogProps) {
       </Dialog>
     )
   }
-  const errors = create.error instanceof Problem ? create.error.errors : {}
+  const errors = formErrors(create.error, ['name', 'email', 'role'])
   return (
     <Dialog
       open={open}
@@ -68,7 +68,7 @@ export function NewUserDialog({ open, onOpenChange }: NewUserDialogProps) {
       }
     >
       <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <Field label="Name" error={errors.name}>
+        <Field label="Name" error={errors.fields.name}>
           <TextInput
             required
             autoComplete="off"
@@ -76,7 +76,7 @@ export function NewUserDialog({ open, onOpenChange }: NewUserDialogProps) {
             onChange={(event) => setName(event.target.value)}
           />
         </Field>
-        <Field label="Email" hint="They sign in with it." error={errors.email}>
+        <Field label="Email" hint="They sign in with it." error={errors.fields.email}>
           <TextInput
             type="email"
             required
@@ -85,8 +85,8 @@ export function NewUserDialog({ open, onOpenChange }: NewUserDialogProps) {
             onChange={(event) => setEmail(event.target.value)}
           />
         </Field>
-        <RoleSelect roles={USER_ROLES} value={role} onChange={setRole} error={errors.role} />
-        <FormError error={create.error} />
+        <RoleSelect roles={USER_ROLES} value={role} onChange={setRole} error={errors.fields.role} />
+        <FormError error={errors.rest} />
       </form>
     </Dialog>
   )

@@ -84,7 +84,7 @@ export function LogLines(props: LogLinesProps) {
       onKeyDown={onKeyDown}
       onWheel={(event) => (event.deltaY < 0 === newestFirst ? undefined : leave())}
       onTouchMove={leave}
-      className="h-[max(20rem,calc(100dvh-21rem))] overflow-auto rounded-md border border-line bg-surface font-mono text-sm leading-5 [overflow-anchor:none]"
+      className="h-[max(20rem,calc(100dvh-21rem))] overflow-auto rounded-md border border-line bg-surface font-mono text-sm leading-5 contain-strict [overflow-anchor:none]"
     >
       <div
         className={wrap ? 'relative' : 'relative w-max min-w-full'}

@@ -17,6 +17,9 @@ interface LogRowProps {
   onMark: (number: number) => void
 }
 
+// Made once: a new one for each line would cost more than the line.
+const counted = new Intl.NumberFormat()
+
 /** One record: its number (a link to it), time, level, task and message. */
 export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, href, onMark }: LogRowProps) {
   if (line === undefined)
@@ -37,7 +40,7 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
     if (line !== undefined) event.currentTarget.title = exactTime(line.at)
   }
 
-  const said = (placeIn(line.number) + 1).toLocaleString()
+  const said = counted.format(placeIn(line.number) + 1)
   const number = line.attempt > 1 ? `${line.attempt}·${said}` : said
   const task = line.task === null ? '' : line.map_index < 0 ? line.task : `${line.task}[${line.map_index}]`
   return (

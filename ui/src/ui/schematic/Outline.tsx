@@ -48,7 +48,7 @@ export function Outline({ graph, runs, only, selected, onPick }: OutlineProps) {
               key={row.key}
               aria-setsize={inOrder.length}
               aria-posinset={row.index + 1}
-              className="absolute inset-x-0 top-0 h-11"
+              className="absolute inset-x-0 top-0 h-11 contain-strict"
               style={{ transform: `translateY(${row.start}px)` }}
             >
               <button

@@ -58,7 +58,7 @@ export function Timeline(props: TimelineProps) {
         role="region"
         aria-label="Timeline"
         tabIndex={0}
-        className="max-h-[max(22rem,calc(100dvh-20rem))] overflow-y-auto rounded-md border border-line bg-surface"
+        className="max-h-[max(22rem,calc(100dvh-20rem))] overflow-y-auto rounded-md border border-line bg-surface contain-content"
       >
         <Axis span={span} />
         <ol className="relative" style={{ height: virtual.getTotalSize() }}>
@@ -70,7 +70,7 @@ export function Timeline(props: TimelineProps) {
                   key={bar.key}
                   aria-setsize={bars.length}
                   aria-posinset={row.index + 1}
-                  className="absolute inset-x-0 top-0 h-8"
+                  className="absolute inset-x-0 top-0 h-8 contain-strict"
                   style={{ transform: `translateY(${row.start}px)` }}
                 >
                   <BarRow
