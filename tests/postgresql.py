@@ -38,10 +38,7 @@ class PostgresServer:
         self._run(
             "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
         )
-        # Nothing of the tests must survive the machine; durability is checked by name, not by fsync.
-        options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
-        self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
-        self._templates: set[str] = set()
+        self.start()
 
     def _give_up(self, reason: str) -> None:
         if os.environ.get("CI"):
@@ -78,13 +75,29 @@ class PostgresServer:
     def drop(self, name: str) -> None:
         self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def restart(self, mode: str = "immediate") -> None:
+    def restart(self) -> None:
         """As after a crash of PostgreSQL."""
-        data = str(self.folder / "data")
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+    def start(self) -> None:
+        # Nothing of the tests must survive the machine; durability is checked by name, not by fsync.
         options = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
-        self._run("pg_ctl", "-D", data, "-w", "-m", mode, "stop")
-        self._run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self.folder / "data"),
+            "-w",
+            "-l",
+            str(self.folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
 
     def close(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

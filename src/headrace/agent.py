@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from datetime import timedelta
 from importlib import metadata
@@ -34,6 +35,8 @@ logger = logging.getLogger("headrace.agent")
 
 #: Seconds that a claim is held by the server.
 CLAIM_SECONDS = 30.0
+#: The same, while an earlier claim may have been given a run that this agent has not heard of.
+RECALL_SECONDS = 1.0
 #: Seconds between two tries while the server does not answer, at most; after a refused key.
 LONGEST_PAUSE = 30.0
 REFUSED_PAUSE = 60.0
@@ -234,12 +237,18 @@ class Agent:
     def _claim_runs(self, held: hands.Hands) -> None:
         patience = _Patience(self._draining)
         claim = self._folder / "claim"
-        # the answer that an earlier start of this agent did not live to read is given again
-        request_id = claim.read_text() if claim.exists() else uuid4().hex
+        request_id, lost_until = uuid4().hex, 0.0
+        if claim.exists():
+            request_id, lost_until = claim.read_text(), time.monotonic() + CLAIM_SECONDS
         while self._has_room(held) and (self._id is not None or self._register()):
             assert self._id is not None
             claim.write_text(request_id)
-            request = runs.ClaimFlowRun(agent_id=self._id, wait_seconds=CLAIM_SECONDS)
+            # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. The same
+            # request id gets that run, so it is asked with until the server must have let go of the first.
+            is_lost = time.monotonic() < lost_until
+            request = runs.ClaimFlowRun(
+                agent_id=self._id, wait_seconds=RECALL_SECONDS if is_lost else CLAIM_SECONDS
+            )
             try:
                 answer = self._client.call(
                     operations.claim_flow_run, request, request_id=request_id, timeout=CLAIM_SECONDS + 15
@@ -247,12 +256,14 @@ class Agent:
             except errors.NotFound:
                 self._id = None
             except errors.HeadraceError as error:
+                lost_until = time.monotonic() + CLAIM_SECONDS + 1
                 patience.after(error)
             else:
                 patience.over()
-                request_id = uuid4().hex
                 if answer.assignment is not None:
                     self._take(held, answer.assignment)
+                if answer.assignment is not None or not is_lost:
+                    request_id, lost_until = uuid4().hex, 0.0
         claim.unlink(missing_ok=True)
 
     def _has_room(self, held: hands.Hands) -> bool:

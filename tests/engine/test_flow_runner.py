@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import signal
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -278,6 +280,21 @@ def test_the_reporter_can_cancel(run: Run) -> None:
     )
 
 
+def test_a_signal_handler_may_cancel_even_a_sleep(tmp_path: Path) -> None:
+    @task.task
+    def sleeps() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(600)
+
+    store = results.ResultStore(tmp_path)
+    runner = flow_runner.FlowRunner(build(lambda: sleeps()), run=context.Run("r", "flow", {}), store=store)
+    before = signal.signal(signal.SIGALRM, lambda number, frame: runner.cancel())
+    try:
+        assert runner.run().type == "Cancelled"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_cancelling_reaches_a_run_inside_a_task(run: Run, tmp_path: Path) -> None:
     inside, told = threading.Event(), Told()
 
@@ -301,6 +318,26 @@ def test_cancelling_reaches_a_run_inside_a_task(run: Run, tmp_path: Path) -> Non
     state = run(lambda: calls(), reporter=told, executor=executors.ThreadExecutor(workers=2))
     watcher.join()
     assert (state.type, state.tasks["calls"].type) == ("Cancelled", "Cancelled")
+
+
+def test_one_approval_holds_for_all_tries_of_a_task(run: Run) -> None:
+    asked: list[str] = []
+
+    def approve(slug: str, index: int, why: str) -> bool:
+        asked.append(slug)
+        return True
+
+    gated = broken.with_options(trigger=triggers.manual_only, retries=2)
+    assert run(lambda: gated(), approve=approve).type == "Failed"
+    assert asked == ["broken"]
+
+
+def test_a_value_of_the_flow_that_cannot_be_put_together_fails_the_run(run: Run) -> None:
+    state = run(lambda: {step([1])})
+    assert (state.type, state.message) == (
+        "Failed",
+        "what the flow returns cannot be put together: TypeError: unhashable type: 'list'",
+    )
 
 
 def test_an_unknown_task_of_a_state_is_suggested(run: Run) -> None:

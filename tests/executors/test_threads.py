@@ -105,8 +105,8 @@ def test_a_context_variable_does_not_reach_the_next_call(one: threads.ThreadExec
         assert next_ending(one).value == "clean"
 
 
-def test_waking_ends_a_wait(one: threads.ThreadExecutor) -> None:
-    threading.Timer(0.01, one.wake).start()
+def test_an_interruption_ends_a_wait_for_nothing(one: threads.ThreadExecutor) -> None:
+    threading.Timer(0.01, one.interrupt).start()
     assert one.wait(PATIENCE) == []
 
 

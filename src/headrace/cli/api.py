@@ -1,5 +1,6 @@
 """`headrace api …`: one command for each operation, made from the table. `--json` takes a whole request."""
 
+import sys
 import types
 import typing
 from typing import Any
@@ -28,7 +29,10 @@ def command(operation: operations.Operation[Any, Any]) -> click.Command:
     def call(**given: Any) -> None:
         whole = given.pop("json_")
         fields: dict[str, Any] = msgspec.json.decode(whole) if whole else {}
-        fields |= {name: value for name, value in given.items() if value not in (None, ())}
+        kinds = {field.name: field.type for field in msgspec.structs.fields(operation.request)}
+        fields |= {
+            name: _value(kinds[name], value) for name, value in given.items() if value not in (None, ())
+        }
         try:
             request = msgspec.convert(fields, operation.request, strict=False)
         except msgspec.ValidationError as error:
@@ -36,7 +40,7 @@ def command(operation: operations.Operation[Any, Any]) -> click.Command:
         api_client = client.Client()
         if operation.streams:
             for chunk in api_client.stream(operation, request):
-                click.get_binary_stream("stdout").write(chunk)
+                sys.stdout.buffer.write(chunk)
         else:
             output.json(api_client.call(operation, request))
 
@@ -66,31 +70,22 @@ def _many(annotation: Any) -> bool:
     return _members(annotation) == (list[str],)
 
 
-def _kind(annotation: Any) -> click.ParamType | type:
+def _kind(annotation: Any) -> Any:
+    """The option's type; text for what is not simple, which is then read as JSON."""
     members = _members(annotation)
-    simple: dict[Any, click.ParamType] = {
-        bool: click.BOOL,
-        int: click.INT,
-        float: click.FLOAT,
-        str: click.STRING,
-        UUID: click.UUID,
-        list[str]: click.STRING,
-    }
-    if len(members) == 1 and members[0] in simple:
-        return simple[members[0]]
+    simple: dict[Any, Any] = {bool: bool, int: int, float: float, UUID: click.UUID}
     if all(typing.get_origin(member) is typing.Literal for member in members):
         return click.Choice([choice for member in members for choice in typing.get_args(member)])
-    return _Json()
+    return simple.get(members[0], str) if len(members) == 1 else str
 
 
-class _Json(click.ParamType):
-    name = "json"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return value
+def _value(annotation: Any, given: Any) -> Any:
+    if not isinstance(given, str) or _members(annotation) == (str,):
+        return given
+    try:
+        return msgspec.json.decode(given)
+    except msgspec.DecodeError:
+        return given
 
 
 @click.group(cls=OperationGroup)

@@ -6,11 +6,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from headrace import errors, flows
 
 
-def load(path: Path) -> list[flows.Flow]:
+def load(path: Path) -> list[flows.Flow[..., Any]]:
     """The flows that a file defines at its top, in order of definition.
 
     Raises errors.FlowFileError with the place in the user's file where it went wrong.
@@ -35,8 +36,12 @@ def load(path: Path) -> list[flows.Flow]:
         raise errors.FlowFileError(f"{path}{_line(error, path)}: {error.message}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's file may raise anything
         raise errors.FlowFileError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from None
-    seen = {id(value): value for value in vars(module).values() if isinstance(value, flows.Flow)}
-    return list(seen.values())
+    found = [
+        cast("flows.Flow[..., Any]", value)
+        for value in vars(module).values()
+        if isinstance(value, flows.Flow)
+    ]
+    return list({id(flow): flow for flow in found}.values())
 
 
 def find(paths: tuple[Path, ...]) -> Iterator[Path]:

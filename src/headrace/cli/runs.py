@@ -1,6 +1,7 @@
 """`run`, `runs`, `logs`, `cancel` and `resume`."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +59,7 @@ def run(
     api = client.Client()
     project, name = _names(flow)
     found = api.call(operations.find_flow, flows.FindFlow(project=project, flow=name))
-    parameters: dict[str, Any] = msgspec.json.decode(param_file.read_bytes()) if param_file else {}
+    parameters = _from_file(param_file) if param_file else {}
     if given:
         structure = api.call(
             operations.read_version, flows.VersionRef(version_id=found.current_version_id)
@@ -182,7 +183,7 @@ def logs(
             wire_logs.DownloadLogs,
         )
         for chunk in api.stream(operations.download_logs, request):
-            click.get_binary_stream("stdout").write(chunk)
+            sys.stdout.buffer.write(chunk)
         return 0
     if follow:
         return _watch(api, found.id, lowest)
@@ -249,6 +250,15 @@ def _parameters(given: tuple[str, ...], known: list[flows.ParameterSpec]) -> dic
             with contextlib.suppress(msgspec.DecodeError):
                 values[name] = msgspec.json.decode(text)
     return values
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise errors.Invalid(
+            f'--param-file {path}: {error}; it is a JSON object of parameters: {{"year": 2014}}'
+        ) from None
 
 
 def _time(text: str) -> datetime:

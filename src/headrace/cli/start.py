@@ -72,5 +72,5 @@ def upgrade(database_url: str | None) -> None:
     from headrace.server import migrations
 
     found = settings.load(database_url=database_url)
-    before, after = migrations.upgrade(found.database)
+    before, after = migrations.upgrade_url(found.database)
     click.echo(f"{before or 'empty'} → {after}" if before != after else f"already at {after}", err=True)

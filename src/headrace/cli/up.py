@@ -93,7 +93,7 @@ def up(host: str | None, port: int | None, demo: bool) -> int:
     found = settings.load(host=host, port=port)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     _adopt_orphans()
     parts: list[Part] = []
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from headrace import engine, errors, settings
 from headrace.core import states
 from headrace.engine import hooks, inputs, outcome, plan, results, terms, walker
-from headrace.executors import interrupts, kinds
+from headrace.executors import interrupts, kinds, tracebacks
 from headrace.graph import context, graph, options
 from headrace.wire import executors as wire_executors
 
@@ -74,7 +74,8 @@ class FlowRunner:
             log_prints=log_prints,
             persist=persist,
         )
-        self._lock = threading.Lock()
+        # Re-entrant: `cancel` may come from a signal handler, in the thread that holds it.
+        self._lock = threading.RLock()
         self._walker: walker.Walker | None = None
         #: Why it was told to stop, if it was: cancelled or timed out.
         self._stopped_as: str | None = None
@@ -87,10 +88,17 @@ class FlowRunner:
             before = self._announce(outcome.PENDING, T.RUNNING, "Running", "")
             self._walk(walks)
             state, exception = self._conclude(walks)
+            value = None
+            if state.is_success:
+                try:
+                    value = inputs.resolve(self._graph.result, walks)
+                except Exception as error:  # noqa: BLE001 - putting users' values together may raise anything
+                    message = f"what the flow returns cannot be put together: {tracebacks.sentence(error)}"
+                    state, exception = states.State(T.FAILED, "Failed", state.at, message), error
             state = hooks.call(self._hooks, self._subject, before, state)
             if state.is_failure and exception is None:
                 exception = errors.RunFailed(state.message or state.name)
-            value, exception = self._value(walks, state, exception)
+            value = value if state.is_success else None
         tasks = {slug: walk.state for slug, walk in walks.items()}
         return outcome.FlowState(self._graph.name, state, tasks, value=value, exception=exception)
 
@@ -166,13 +174,6 @@ class FlowRunner:
         if _any(references, T.CANCELLED):
             return states.State(T.CANCELLED, "Cancelled", now, "tasks were cancelled"), errors.RunCancelled()
         return states.State(T.SUCCESS, "Success", now), None
-
-    def _value(
-        self, walks: dict[str, plan.Walk], state: states.State, exception: BaseException | None
-    ) -> tuple[Any, BaseException | None]:
-        if not state.is_success:
-            return None, exception
-        return inputs.resolve(self._graph.result, walks), None
 
 
 def default_directory() -> Path:

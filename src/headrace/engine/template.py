@@ -5,6 +5,7 @@ the fork and before any user code; the run is then nothing of this process's, wh
 """
 
 import gc
+import importlib
 import os
 import select
 import signal
@@ -14,15 +15,21 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-# not used here: imported once, for all runs
-import cloudpickle  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import msgspec
-import urllib3.connectionpool  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 from headrace.engine import supervisor
-from headrace.executors import kinds  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from headrace.launch import directory as run_directory
 from headrace.launch import template
+
+#: What every run imports, besides what the supervisor brings: imported here, once. By name, for none of it is used here
+#: and flows lie above the engine. `encodings.idna` is what the first look-up of a host's name imports.
+WARM = (
+    "cloudpickle",
+    "urllib3.connectionpool",
+    "encodings.idna",
+    "headrace.flows",
+    "headrace.executors.kinds",
+)
 
 
 def serve(connection: socket.socket) -> None:
@@ -32,6 +39,8 @@ def serve(connection: socket.socket) -> None:
     os.set_blocking(poke, False)
     signal.set_wakeup_fd(poke, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    for name in WARM:
+        importlib.import_module(name)
     gc.collect()
     # what is here now is shared with the runs, until somebody writes to it: the collector must not
     gc.freeze()

@@ -293,6 +293,8 @@ class Walker:
             case "skip":
                 self._finish(walk, index, T.SUCCESS, "Skipped", answer.message)
             case "pause":
+                # One approval lets it pass once: it may ask again.
+                self._approved.discard((walk.slug, index))
                 if self._may_pass(walk, index, answer.message):
                     self._push(walk, index)
             case "loop":
@@ -405,7 +407,7 @@ class Walker:
 
     def _may_pass(self, walk: plan.Walk, index: int, why: str) -> bool:
         """Whether a task that pauses was approved, before or now; otherwise it is Paused, or refused and Failed."""
-        if (walk.slug, index) in self._approved and self._trials.get((walk, index)) is None:
+        if (walk.slug, index) in self._approved:
             return True
         if self._terms.approve is None:
             self.paused.append((walk, index))

@@ -1,7 +1,7 @@
 """Executors: what the tasks of a run are run by. This is their contract; `kinds.build` makes one from its descriptor.
 
 An executor is driven by one thread, the coordinator: it submits at most `slots` unfinished calls and waits for their
-endings. Only `wake` and `interrupt` may come from any thread.
+endings. Only `interrupt` may come from any thread.
 """
 
 import enum
@@ -72,11 +72,7 @@ class Executor(Protocol):
         ...
 
     def wait(self, timeout: float | None) -> list[Ending]:
-        """The calls that have ended; waits for one until the timeout or until woken."""
-        ...
-
-    def wake(self) -> None:
-        """Makes `wait` return soon. From any thread."""
+        """The calls that have ended; waits for one until the timeout, or until interrupted."""
         ...
 
     def interrupt(self) -> None:

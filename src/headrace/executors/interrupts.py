@@ -20,7 +20,8 @@ class Interruption:
     __slots__ = ("_divert", "_lock", "_thread", "sent")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler may interrupt the very thread that holds it.
+        self._lock = threading.RLock()
         self._thread: int | None = None
         self._divert: Callable[[], None] | None = None
         #: Whether it was interrupted.
@@ -56,9 +57,9 @@ class Interruption:
 
     def _open(self) -> None:
         with self._lock:
+            self._thread = threading.get_ident()
             if self.sent:
                 raise executors.Interrupted
-            self._thread = threading.get_ident()
 
     def _close(self) -> None:
         with self._lock:

@@ -120,14 +120,11 @@ class ProcessExecutor:
         self._kill(late, executors.Kind.TIMED_OUT, endings)
         return endings
 
-    def wake(self) -> None:
-        # A full pipe wakes as well as one more byte, and after `close` there is nobody to wake.
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._waker, b"!")
-
     def interrupt(self) -> None:
         self._interrupting = True
-        self.wake()
+        # A full pipe wakes as well as one more byte.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._waker, b"!")
 
     def close(self) -> None:
         for idle in self._idle:

@@ -3,10 +3,7 @@
 import contextlib
 import contextvars
 from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from headrace.graph.task import Task
+from typing import Any, Protocol
 
 
 class Builder(Protocol):
@@ -14,14 +11,14 @@ class Builder(Protocol):
 
     def add(
         self,
-        called: "Task[..., Any]",
+        called: Any,
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
         *,
         mapped: bool = False,
         upstream: Iterable[Any] = (),
     ) -> Any:
-        """Makes a node of a task's call; answers its future value."""
+        """Makes a node of the call of a `task.Task`; answers its future value."""
         ...
 
     def set_order(self, upstream: Any, downstream: Any) -> None:

@@ -49,7 +49,8 @@ class ProcessLauncher:
         try:
             _fill(workload)
         except OSError as error:
-            shutil.rmtree(workload.directory, ignore_errors=True)
+            if error.errno != errno.EEXIST:
+                shutil.rmtree(workload.directory, ignore_errors=True)
             raise errors.LaunchError(_why(error, workload.directory)) from None
         yield state
         pid = self._spawn(workload, working)
@@ -168,12 +169,13 @@ class ProcessLauncher:
 
 def _fill(workload: launch.Workload) -> None:
     """Makes the directory and the files, for their owner alone."""
+    for name in workload.files:
+        if (workload.directory / name).parent != workload.directory or name in (".", ".."):
+            raise errors.LaunchError(f"the file {name!r} would lie outside of {workload.directory}")
     workload.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     workload.directory.mkdir(mode=0o700)
     for name, content in workload.files.items():
         path = workload.directory / name
-        if path.parent != workload.directory:
-            raise errors.LaunchError(f"the file {name!r} would lie outside of {workload.directory}")
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
 

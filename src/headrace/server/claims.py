@@ -47,7 +47,7 @@ _heads = (
     .order_by(_first)
 )
 _choose = (
-    sa.select(_runs.c.id)
+    sa.select(*moves.FACTS)
     .where(_waiting, _runs.c.queue_id == sa.bindparam("queue"), _runs.c.not_before <= sa.bindparam("moment"))
     .where(_runs.c.flow_id.not_in(_closed))
     .order_by(_runs.c.not_before)
@@ -60,14 +60,6 @@ _soon = (
     .where(_runs.c.not_before > sa.bindparam("moment"), _runs.c.not_before <= sa.bindparam("later"))
     .order_by(_runs.c.not_before)
     .limit(SOON)
-)
-_current = (
-    sa.select(
-        *(_runs.c.version_id, _runs.c.version_pinned, _runs.c.started_at, _runs.c.labels, _runs.c.parameters),
-        *(_runs.c.run_config, _flows.c.current_version_id, _flows.c.labels.label("flow_labels")),
-    )
-    .join(_flows, _flows.c.id == _runs.c.flow_id)
-    .where(_runs.c.id == sa.bindparam("id"))
 )
 _version = sa.select(
     *(
@@ -100,7 +92,17 @@ _assigned = (
                 _runs.c.state_type,
             ),
             *(_runs.c.started_at, _flows.c.name.label("flow"), tables.projects.c.name.label("project")),
-            *(_versions.c.number, _versions.c.storage, _versions.c.content_sha256, _versions.c.executor),
+            *(
+                _versions.c.number,
+                _versions.c.storage,
+                _versions.c.content_sha256,
+                _versions.c.executor,
+                _runs.c.version_id,
+                _runs.c.version_pinned,
+                _runs.c.labels,
+                _flows.c.current_version_id,
+                _flows.c.labels.label("flow_labels"),
+            ),
         ]
     )
     .join(_flows, _flows.c.id == _runs.c.flow_id)
@@ -123,8 +125,8 @@ def claim_flow_run(call: Call[Any], request: runs.ClaimFlowRun) -> runs.Claimed:
         return _NOTHING
     served = {queue.id: queue for queue in queues.served(call.connection, agents.offer(agent))}
     heads = _heads_of(call, served)
-    for run_id in _candidates(call, heads):
-        assignment = _take(call, run_id, agent)
+    for run in _candidates(call, heads):
+        assignment = _take(call, run, agent)
         if assignment is not None:
             call.keep = {"run": str(assignment.flow_run_id), "fence": assignment.fence}
             call.flow_run_id = assignment.flow_run_id
@@ -147,48 +149,51 @@ def _heads_of(call: Call[Any], served: dict[int, queues.Queue]) -> list[tuple[in
     return [(row.id, row.not_before) for row in call.connection.execute(_heads, {"queues": list(served)})]
 
 
-def _candidates(call: Call[Any], heads: list[tuple[int, datetime]]) -> Iterator[UUID]:
+def _candidates(call: Call[Any], heads: list[tuple[int, datetime]]) -> Iterator[sa.Row[Any]]:
     """The first run of each queue. Asked again, it goes on with the same queue."""
     for queue_id, not_before in heads:
         asked = {"queue": queue_id, "moment": call.now}
         while (
-            not_before <= call.now and (found := call.connection.execute(_choose, asked).scalar()) is not None
+            not_before <= call.now
+            and (found := call.connection.execute(_choose, asked).one_or_none()) is not None
         ):
             yield found
 
 
-def _take(call: Call[Any], run_id: UUID, agent: sa.Row[Any]) -> runs.Assignment | None:
+def _take(call: Call[Any], run: sa.Row[Any], agent: sa.Row[Any]) -> runs.Assignment | None:
     """Makes the chosen run the agent's. None when a newer version sends it to another queue."""
-    changes = _newer_version(call, run_id)
-    if changes is not None and "queue_id" in changes:
-        call.connection.execute(_requeue, {"run": run_id, **changes})
+    details = call.connection.execute(_assigned, {"id": run.id}).one()
+    changes = _newer_version(call, details)
+    if "queue_id" in changes:
+        call.connection.execute(_requeue, {"run": run.id, **changes})
         queue = queues.read(call.connection, changes["queue_id"])
-        call.after_commit(partial(call.service.part(dispatch.Dispatch).offer, run_id, queue))
+        call.after_commit(partial(call.service.part(dispatch.Dispatch).offer, run.id, queue))
         return None
-    moves.move(
+    answer = moves.move(
         call,
-        run_id,
+        run,
         State(StateType.SUBMITTED, "Submitted", call.now, f"claimed by {agent.name}"),
         Actor.AGENT,
-        changes={"agent_id": agent.id, **(changes or {})},
+        changes={"agent_id": agent.id, **changes},
         slots_free=True,
     )
-    return _assignment(call, call.connection.execute(_assigned, {"id": run_id}).one())
+    if changes:
+        details = call.connection.execute(_assigned, {"id": run.id}).one()
+    return _assignment(call, details, answer.fence, run.attempt + 1)
 
 
-def _newer_version(call: Call[Any], run_id: UUID) -> dict[str, Any] | None:
-    """What changes when the run takes the flow's current version; None when it keeps its own.
+def _newer_version(call: Call[Any], run: sa.Row[Any]) -> dict[str, Any]:
+    """What changes when the run takes the flow's current version; nothing when it keeps its own.
 
     It keeps it when one was named, when it has been started before, and when its parameters do not fit the newer one.
     """
-    run = call.connection.execute(_current, {"id": run_id}).one()
     if run.version_pinned or run.started_at is not None or run.current_version_id in (None, run.version_id):
-        return None
+        return {}
     old = call.connection.execute(_version, {"id": run.version_id}).one()
     new = call.connection.execute(_version, {"id": run.current_version_id}).one()
     values, problems = parameters.merged(parameters.specs(new.parameters), run.parameters)
     if problems:
-        return None
+        return {}
     copied = ("retries", "retry_delay_seconds", "timeout_seconds", "on_lost", "lost_after_seconds")
     changes: dict[str, Any] = {"version_id": new.id, "parameters": values} | {
         name: getattr(new, name) for name in copied
@@ -206,19 +211,19 @@ def _again(call: Call[Any], run_id: UUID, fence: int) -> runs.Claimed:
     row = call.connection.execute(_assigned, {"id": run_id}).one_or_none()
     if row is None or row.fence != fence or row.state_type != StateType.SUBMITTED.value:
         return _NOTHING
-    return runs.Claimed(assignment=_assignment(call, row))
+    return runs.Claimed(assignment=_assignment(call, row, row.fence, row.attempt))
 
 
-def _assignment(call: Call[Any], row: sa.Row[Any]) -> runs.Assignment:
+def _assignment(call: Call[Any], row: sa.Row[Any], fence: int, attempt: int) -> runs.Assignment:
     return runs.Assignment(
         flow_run_id=row.id,
         name=row.name,
         project=row.project,
         flow=row.flow,
         version=row.number,
-        fence=row.fence,
-        attempt=row.attempt,
-        token=tokens.run_token(call.service.secret, row.id, row.fence),
+        fence=fence,
+        attempt=attempt,
+        token=tokens.run_token(call.service.secret, row.id, fence),
         lease_seconds=moves.leasing(call).timing.lease.total_seconds(),
         storage=msgspec.convert(row.storage, storage.Storage),
         content_sha256=row.content_sha256,

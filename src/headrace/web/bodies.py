@@ -45,4 +45,8 @@ async def read(receive: Any, limit: int) -> bytes:
 
 def _too_large(limit: int) -> errors.TooLarge:
     size = f"{limit // 1024 // 1024} MiB" if limit >= 1024 * 1024 else f"{limit // 1024} KiB"
-    return errors.TooLarge(f"the request is larger than the {size} that this operation accepts", limit=limit)
+    return errors.TooLarge(
+        f"the request is larger than the {size} that this operation accepts: keep large data in a file or a store,"
+        " and send where it is",
+        limit=limit,
+    )

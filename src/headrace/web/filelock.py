@@ -12,7 +12,10 @@ class FileLock:
     """Held from its making until `release`."""
 
     def __init__(self, path: Path, refusal: str) -> None:
-        """`refusal` says what is taken when somebody else holds the lock. Raises errors.SettingsError then."""
+        """`refusal` says what is taken when somebody else holds the lock. Raises errors.SettingsError then.
+
+        Raises OSError where the file cannot be made or written; nothing is left of it.
+        """
         self._path = path
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -26,9 +29,13 @@ class FileLock:
             if self._is_named(descriptor):
                 break
             os.close(descriptor)  # its holder removed the name between our open and our lock
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor: int | None = descriptor
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Removes the name, then lets go: whoever opened the name before finds it gone and opens it anew."""

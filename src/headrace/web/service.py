@@ -7,13 +7,13 @@ import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from headrace import errors, settings, wire
-from headrace.web import database, handlers, loops, repeats
+from headrace.web import database, handlers, repeats
 from headrace.wire import operations
 
 T = TypeVar("T")
@@ -50,6 +50,20 @@ class Tables:
 
     requests: sa.Table
     loop_leases: sa.Table
+
+
+class Duty(Protocol):
+    """A loop at work: how often it was done, and how it failed last, if it did."""
+
+    @property
+    def runs(self) -> int: ...
+
+    @property
+    def error(self) -> Exception | None: ...
+
+    def poke(self) -> None:
+        """Lets it run now."""
+        ...
 
 
 class Hold:
@@ -102,7 +116,7 @@ class Service:
         self.tables = tables
         self.draining = asyncio.Event()
         self.websockets: dict[str, Socket] = {}
-        self.loops: Mapping[str, loops.Running] = {}
+        self.loops: Mapping[str, Duty] = {}
         self._repeats = repeats.Repeats(tables.requests)
         self._holds: set[Hold] = set()
         self._parts: dict[Any, Any] = {}

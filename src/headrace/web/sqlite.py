@@ -68,12 +68,8 @@ class Sqlite:
         if not path or path == ":memory:":
             raise errors.SettingsError("a server's database is a file: sqlite:///PATH")
         self.path = Path(path).expanduser().absolute()
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clock = clock
-        self._lock = filelock.FileLock(
-            self.path.with_name(self.path.name + ".lock"),
-            f"the database {self.path} is used by another server",
-        )
+        self._lock = self._locked()
         self._engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(self.path)),
             poolclass=sqlalchemy.pool.NullPool,
@@ -93,6 +89,19 @@ class Sqlite:
         for thread in self._readers:
             thread.start()
         self._closed = False
+
+    def _locked(self) -> filelock.FileLock:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return filelock.FileLock(
+                self.path.with_name(self.path.name + ".lock"),
+                f"the database {self.path} is used by another server",
+            )
+        except OSError as error:
+            raise errors.SettingsError(
+                f"the database {self.path} cannot be opened: {error.strerror or error}. Make that possible, or name"
+                " another (HEADRACE_DATABASE_URL)."
+            ) from None
 
     async def start(self) -> None:
         """Everything was checked when it was opened."""

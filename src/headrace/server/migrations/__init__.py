@@ -14,8 +14,9 @@ from headrace import errors
 from headrace.server import tables
 from headrace.web import database as databases
 
-#: The revision that tables.py describes.
+#: The revision that tables.py describes: a change of tables.py brings a new file in `versions/` and raises this.
 HEAD = "0001"
+FOLDER = Path(__file__).parent
 
 #: Any number, the same in all servers: one of them makes or migrates a shared database at a time.
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(7400)")
@@ -107,5 +108,5 @@ def _scripts() -> tuple[Any, Any]:
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(FOLDER))
     return config, ScriptDirectory.from_config(config)

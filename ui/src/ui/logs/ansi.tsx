@@ -41,11 +41,6 @@ export function ansi(text: string): ReactNode {
   })
 }
 
-/** The text without its colours, for a screen reader's label or a title. */
-export function plain(text: string): string {
-  return visible(Anser.ansiToText(lines(text)))
-}
-
 function styleOf(part: AnserJsonEntry): CSSProperties | undefined {
   const style: CSSProperties = {}
   const decorations = new Set<string>(part.decorations)

@@ -2,7 +2,7 @@ import type { LogLine } from '@/api/generated'
 import type { LogPage, ReadPage } from './window'
 
 /** A record, by its place in the log. */
-export function logLine(place: number, given: Partial<LogLine> = {}): LogLine {
+function logLine(place: number, given: Partial<LogLine> = {}): LogLine {
   return {
     number: 2 ** 32 + place,
     attempt: 1,

@@ -42,7 +42,7 @@ const FORMATS: Partial<Record<string, 'date' | 'datetime' | 'time'>> = {
 }
 
 /** Follows `$ref` into the definitions that came with the schema, and hands them on. */
-export function resolve(schema: Schema, definitions: Record<string, Schema> = {}): Schema {
+function resolve(schema: Schema, definitions: Record<string, Schema> = {}): Schema {
   const known = { ...definitions, ...schema.$defs }
   const name = schema.$ref?.split('/').at(-1)
   const target = name === undefined ? undefined : known[name]

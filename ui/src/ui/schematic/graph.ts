@@ -26,7 +26,7 @@ export interface Graph {
   edges: GraphEdge[]
 }
 
-export interface GraphEdge {
+interface GraphEdge {
   from: number
   to: number
   mapped: boolean

@@ -10,7 +10,7 @@ export interface Box {
   height: number
 }
 
-export const SMALLEST = 0.02
+const SMALLEST = 0.02
 const LARGEST = 2.5
 
 const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))

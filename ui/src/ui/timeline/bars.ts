@@ -50,7 +50,7 @@ function endOf(run: TaskRun, now: number): number {
 }
 
 /** Without the history: one stretch from start to end. */
-export function wholeSegment(run: TaskRun, now: number): Segment[] {
+function wholeSegment(run: TaskRun, now: number): Segment[] {
   if (run.started_at === null) return []
   const { type, name } = run.state
   return [

@@ -1,0 +1,90 @@
+"""From an assignment to a workload."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from headrace import errors
+from headrace.launch import directory, plan
+from headrace.wire import executors, run_configs, runs, storage
+
+RUN = UUID(int=7)
+
+
+def _handover(config: run_configs.RunConfig) -> directory.Handover:
+    assignment = runs.Assignment(
+        flow_run_id=RUN,
+        name="n",
+        project="p",
+        flow="f",
+        version=1,
+        fence=3,
+        attempt=1,
+        token="the run's token",
+        lease_seconds=20,
+        storage=storage.LocalStorage(path="/c", host="h"),
+        content_sha256="a" * 64,
+        run_config=config,
+        executor=executors.LocalExecutor(),
+        parameters={},
+        due_at=datetime(2026, 1, 1, tzinfo=UTC),
+        log_level="INFO",
+        on_lost="crash",
+        timeout_seconds=None,
+        resumed=False,
+    )
+    return directory.Handover(assignment=assignment, server_url="http://server")
+
+
+def _plan(config: Any, **variables: str) -> Any:
+    return plan.workload(_handover(config), Path("/runs"), Path("/home"), {"PATH": "/bin", **variables})
+
+
+def test_a_workload_is_named_by_run_and_fence() -> None:
+    workload = _plan(run_configs.LocalRun())
+    assert workload.name == f"{RUN}-3"
+    assert workload.directory == Path("/runs") / workload.name
+
+
+def test_only_what_is_on_the_list_is_passed_on() -> None:
+    found = _plan(
+        run_configs.LocalRun(), LC_ALL="C", SECRET="no", HEADRACE_API_KEY="no", AWS_KEY="no"
+    ).environment
+    assert found == {
+        "PATH": "/bin",
+        "LC_ALL": "C",
+        "HEADRACE_HOME": "/home",
+        "HEADRACE_SERVER_URL": "http://server",
+    }
+
+
+def test_names_are_resolved_from_the_agents_environment() -> None:
+    config = run_configs.LocalRun(
+        env={"URL": "db://${USER_NAME}:${PASS}@h"}, working_dir="/work/${USER_NAME}"
+    )
+    workload = _plan(config, USER_NAME="u", PASS="p")
+    assert workload.environment["URL"] == "db://u:p@h"
+    assert workload.working_directory == Path("/work/u")
+
+
+@pytest.mark.parametrize(
+    "name", ["HEADRACE_API_KEY", "HEADRACE_API_KEY_FILE", "HEADRACE_SECRET_KEY", "MISSING"]
+)
+def test_what_is_missing_or_the_agents_own_is_named(name: str) -> None:
+    config = run_configs.LocalRun(env={"X": f"${{{name}}}"})
+    with pytest.raises(errors.LaunchError, match=name):
+        _plan(config, HEADRACE_API_KEY="k", HEADRACE_API_KEY_FILE="f", HEADRACE_SECRET_KEY="s")
+
+
+def test_another_kind_of_run_config_is_refused() -> None:
+    with pytest.raises(errors.LaunchError, match="docker"):
+        _plan(run_configs.DockerRun(image="i"))
+
+
+def test_the_token_travels_in_the_handover_alone() -> None:
+    workload = _plan(run_configs.LocalRun())
+    assert "token" not in repr(workload.command) + repr(workload.environment)
+    assert b"the run's token" in workload.files[directory.HANDOVER]
