@@ -5,7 +5,7 @@ import globals from 'globals'
 import tseslint from 'typescript-eslint'
 
 export default defineConfig(
-  globalIgnores(['src/api/generated', 'node_modules']),
+  globalIgnores(['public', 'src/api/generated']),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   hooks.configs.flat['recommended-latest'],

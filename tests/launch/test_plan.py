@@ -63,11 +63,11 @@ def test_only_what_is_on_the_list_is_passed_on() -> None:
 
 def test_names_are_resolved_from_the_agents_environment() -> None:
     config = run_configs.LocalRun(
-        env={"URL": "db://${USER_NAME}:${PASS}@h"}, working_dir="/work/${USER_NAME}"
+        env={"URL": "db://${USER_NAME}:${PASS}@h"}, working_dir="/data/${USER_NAME}"
     )
     workload = _plan(config, USER_NAME="u", PASS="p")
     assert workload.environment["URL"] == "db://u:p@h"
-    assert workload.working_directory == Path("/work/u")
+    assert workload.working_directory == Path("/data/u")
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,12 @@ WET_DAY = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Day:
-    """One day: rain in millimetres, temperatures in °C, wind in m/s."""
+    """One day: rain in millimetres, temperatures in °C."""
 
     month: int
     rain: float
     warmest: float
     coldest: float
-    wind: float
-    weather: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +59,6 @@ def read(year: int) -> list[Day]:
             rain=float(row["precipitation"]),
             warmest=float(row["temp_max"]),
             coldest=float(row["temp_min"]),
-            wind=float(row["wind"]),
-            weather=row["weather"],
         )
         for row in rows
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from headrace import settings
+from headrace.cli import service_logs
 
 
 @click.command()
@@ -21,7 +22,9 @@ def server(host: str | None, port: int | None, database_url: str | None, local: 
     """Run the server: API, web UI and its loops."""
     from headrace.server import app
 
-    app.serve(settings.load(host=host, port=port, database_url=database_url), local_path=local)
+    found = settings.load(host=host, port=port, database_url=database_url)
+    service_logs.configure(found)
+    app.serve(found, local_path=local)
 
 
 @click.command()
@@ -50,8 +53,10 @@ def agent(
     """Run an agent: it asks the server for runs and starts each as a process of its own."""
     from headrace import agent as agents
 
+    found = settings.load(server_url=server_url)
+    service_logs.configure(found)
     return agents.Agent(
-        settings.load(server_url=server_url),
+        found,
         name=name,
         labels=labels,
         takes_unlabelled=not no_unlabelled,

@@ -38,6 +38,7 @@ class Hand:
 
     entry: journals.Entry
     pidfd: int | None = None
+    ending: bool = False
     concluding: bool = False
 
 
@@ -178,7 +179,8 @@ class Hands:
     def end(self, flow_run_id: UUID, grace: timedelta) -> None:
         """Ends a run, in the background."""
         hand = self._hands.get(flow_run_id)
-        if hand is not None and not hand.concluding:
+        if hand is not None and not hand.ending and not hand.concluding:
+            hand.ending = True
             logger.info("run %s is to be ended", hand.entry.name)
             self._in_background(lambda hand: self._stop(hand, grace), hand)
 

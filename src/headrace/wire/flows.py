@@ -96,10 +96,6 @@ class CreateProject(wire.Message, frozen=True, kw_only=True):
     description: str = ""
 
 
-class ProjectRef(wire.Message, frozen=True, kw_only=True):
-    project_id: UUID
-
-
 class ListProjects(wire.Message, frozen=True, kw_only=True):
     after: str | None = None
     limit: int = 100

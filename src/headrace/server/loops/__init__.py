@@ -1,1 +1,1 @@
-""""""
+"""The periodic duties of the server, one module each."""
