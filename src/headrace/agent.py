@@ -274,7 +274,7 @@ class Agent:
     def _take(self, held: hands.Hands, assignment: runs.Assignment) -> None:
         """Launches a claimed run; gives it back when the agent is to end."""
         run, fence = assignment.flow_run_id, assignment.fence
-        if run in held:
+        if plan.name_of(assignment) in held:
             return
         if self._draining.is_set():
             held.release(runs.ReleaseFlowRun(flow_run_id=run, fence=fence, reason="the agent is ending"))

@@ -167,7 +167,7 @@ class Flow(Generic[P, R]):
 
     def _run(self, given: Mapping[str, Any]) -> "outcome.FlowState":
         """Runs the graph, again after a failure as often as the flow's retries say, as the server would."""
-        from headrace.engine import flow_runner, results  # the engine costs what building a flow should not
+        from headrace.engine import approvals, flow_runner, results  # the engine costs what building a flow should not
 
         chosen = self.options
         facts = _facts(self.name, self.graph.validate(given), chosen.labels)
@@ -179,6 +179,7 @@ class Flow(Generic[P, R]):
                 store=None if chosen.results is None else results.ResultStore(chosen.results),
                 log_prints=chosen.log_prints,
                 timeout=None if chosen.timeout is None else chosen.timeout.total_seconds(),
+                approve=approvals.on_terminal(),
                 on_state=chosen.on_state,
                 subject=self,
             ).run()

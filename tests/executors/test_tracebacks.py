@@ -1,5 +1,7 @@
 """What of an exception may leave the process."""
 
+import pytest
+
 from headrace.executors import tracebacks
 
 
@@ -41,3 +43,13 @@ def test_an_exception_whose_text_fails_is_still_told() -> None:
 
     assert "Mute" in tracebacks.sentence(Mute())
     assert "RuntimeError" in tracebacks.sentence(Mute())
+
+
+def test_the_text_of_an_exception_stays_here_where_the_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_HIDE_EXCEPTION_TEXT", "1")
+    tracebacks._text_is_hidden.cache_clear()
+    try:
+        assert tracebacks.sentence(ValueError("a secret")) == "ValueError"
+        assert "a secret" not in tracebacks.strip(ValueError("a secret"))
+    finally:
+        tracebacks._text_is_hidden.cache_clear()

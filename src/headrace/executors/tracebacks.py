@@ -1,6 +1,9 @@
 """Exceptions as text that may leave the process: where and what, without source lines and without locals."""
 
+import functools
 import traceback
+
+from headrace import settings
 
 
 def strip(exception: BaseException) -> str:
@@ -24,13 +27,20 @@ def strip(exception: BaseException) -> str:
 
 
 def sentence(exception: BaseException) -> str:
-    """“TypeError: …”, in one line."""
+    """“TypeError: …”, in one line; “TypeError” alone where the setting `hide_exception_text` says so."""
     name = type(exception).__qualname__
+    if _text_is_hidden():
+        return name
     try:
         text = " ".join(str(exception).split())
     except Exception as error:  # noqa: BLE001 - a user's __str__ may raise anything, and the failure must still be told
         text = f"(its text cannot be read: {type(error).__name__})"
     return f"{name}: {text}" if text else name
+
+
+@functools.cache
+def _text_is_hidden() -> bool:
+    return settings.load().hide_exception_text
 
 
 def _one(exception: BaseException) -> str:

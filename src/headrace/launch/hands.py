@@ -50,7 +50,8 @@ class Hands:
         self._launcher = launcher
         self._client = api
         self._journal = journals.Journal(folder / "journal")
-        self._hands: dict[UUID, Hand] = {}
+        #: By run and fence: the end of one attempt may still be reported when the next one is here.
+        self._hands: dict[str, Hand] = {}
         self._changed = threading.Condition()
         self._settled = threading.Event()
         self._started: queue.SimpleQueue[Hand] = queue.SimpleQueue()
@@ -63,14 +64,12 @@ class Hands:
     def __len__(self) -> int:
         return len(self._hands)
 
-    def __contains__(self, flow_run_id: UUID) -> bool:
-        return flow_run_id in self._hands
+    def __contains__(self, key: str) -> bool:
+        return key in self._hands
 
     def listed(self) -> list[agents.RunInHand]:
-        return [
-            agents.RunInHand(flow_run_id=run, fence=hand.entry.fence)
-            for run, hand in list(self._hands.items())
-        ]
+        entries = [hand.entry for hand in list(self._hands.values())]
+        return [agents.RunInHand(flow_run_id=entry.flow_run_id, fence=entry.fence) for entry in entries]
 
     def wait_until(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
         """Waits for the condition, which is looked at when a run has ended and when `poke` is called."""
@@ -94,14 +93,13 @@ class Hands:
     def adopt(self) -> None:
         """Finds what an earlier start of the agent has launched, and clears away what it did not come to launch."""
         for entry in self._journal.entries():
-            hand = self._hands[entry.flow_run_id] = Hand(entry)
+            hand = self._hands[entry.key] = Hand(entry)
             self._started.put(hand)
         if self._hands:
             self.wake()
             logger.info("%s runs of an earlier start are taken over", len(self._hands))
-        known = {hand.entry.key for hand in self._hands.values()}
-        for path in self.directory.iterdir() if self.directory.exists() else ():
-            if path.name not in known:
+                for path in self.directory.iterdir() if self.directory.exists() else ():
+            if path.name not in self._hands:
                 shutil.rmtree(path, ignore_errors=True)
 
     def launch(self, assignment: runs.Assignment, workload: launch.Workload) -> None:
@@ -117,7 +115,7 @@ class Hands:
                 )
                 self._journal.write(entry, first=hand is None)
                 if hand is None:
-                    hand = self._hands[assignment.flow_run_id] = Hand(entry)
+                    hand = self._hands[entry.key] = Hand(entry)
                 hand.entry = entry
         except (errors.LaunchError, OSError) as error:
             if hand is not None:
@@ -178,17 +176,21 @@ class Hands:
 
     def end(self, flow_run_id: UUID, grace: timedelta) -> None:
         """Ends a run, in the background."""
-        hand = self._hands.get(flow_run_id)
-        if hand is not None and not hand.ending and not hand.concluding:
-            hand.ending = True
-            logger.info("run %s is to be ended", hand.entry.name)
-            self._in_background(lambda hand: self._stop(hand, grace), hand)
+        for hand in list(self._hands.values()):
+            if hand.entry.flow_run_id == flow_run_id:
+                self._begin_end(hand, grace)
 
     def end_all(self, grace: timedelta) -> None:
         """Ends all runs and waits until that has been reported."""
-        for run_id in list(self._hands):
-            self.end(run_id, grace)
+        for hand in list(self._hands.values()):
+            self._begin_end(hand, grace)
         self.wait_until(lambda: not self._hands, grace.total_seconds() + 2 * SETTLE_SECONDS)
+
+    def _begin_end(self, hand: Hand, grace: timedelta) -> None:
+        if not hand.ending and not hand.concluding:
+            hand.ending = True
+            logger.info("run %s is to be ended", hand.entry.name)
+            self._in_background(lambda hand: self._stop(hand, grace), hand)
 
     def _stop(self, hand: Hand, grace: timedelta) -> None:
         self._launcher.stop(hand.entry.state, grace)
@@ -250,8 +252,7 @@ class Hands:
         self._launcher.forget(hand.entry.state)
         self._journal.remove(hand.entry)
         with self._changed:
-            if self._hands.get(hand.entry.flow_run_id) is hand:
-                del self._hands[hand.entry.flow_run_id]
+            self._hands.pop(hand.entry.key, None)
         self.poke()
 
     def close(self) -> None:

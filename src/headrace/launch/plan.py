@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headrace import errors, launch, settings
 from headrace.launch import directory as run_directory
-from headrace.wire import run_configs
+from headrace.wire import run_configs, runs
 
 #: What of the agent's environment a run is given. An allow-list: what else is there is the agent's own.
 PASSED = frozenset(
@@ -61,6 +61,11 @@ def environment(home: Path, server_url: str, variables: Mapping[str, str]) -> di
     return {**passed, "HEADRACE_HOME": str(home), "HEADRACE_SERVER_URL": server_url}
 
 
+def name_of(assignment: runs.Assignment) -> str:
+    """One workload for each fence of a run."""
+    return f"{assignment.flow_run_id}-{assignment.fence}"
+
+
 def workload(
     handover: run_directory.Handover, folder: Path, home: Path, variables: Mapping[str, str]
 ) -> launch.Workload:
@@ -71,7 +76,7 @@ def workload(
         raise errors.LaunchError(
             f"this agent starts processes; it cannot launch a {run_configs.kind(config)} run."
         )
-    name = f"{assignment.flow_run_id}-{assignment.fence}"
+    name = name_of(assignment)
     directory = folder / name
     own = {key: resolved(value, variables) for key, value in config.env.items()}
     return launch.Workload(

@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from headrace import errors
 from headrace.web import ids
@@ -135,15 +134,13 @@ class _Lease:
         #: Until when to trust the row, on the monotonic clock. Counted from before the question, so it ends early.
         self._trusted = 0.0
         table = service.tables.loop_leases
-        insert = postgresql.insert(table)
-        self._take = insert.on_conflict_do_update(
-            index_elements=[table.c.loop],
-            set_={"holder": insert.excluded.holder, "until": insert.excluded.until},
-            where=sa.or_(
-                table.c.holder == insert.excluded.holder,
-                table.c.until < sa.bindparam("moment", type_=table.c.until.type),
-            ),
-        ).returning(table.c.holder)
+        moment = sa.bindparam("moment", type_=table.c.until.type)
+        mine = sa.or_(table.c.holder == sa.bindparam("me"), table.c.until < moment)
+        self._take = sa.update(table).where(table.c.loop == sa.bindparam("name"), mine).values(
+            holder=sa.bindparam("me"), until=sa.bindparam("end", type_=table.c.until.type)
+        )  # fmt: skip
+        self._find = sa.select(table.c.holder).where(table.c.loop == sa.bindparam("name"))
+        self._make = table.insert()
 
     async def hold(self) -> bool:
         if not self._service.database.shared:
@@ -157,10 +154,12 @@ class _Lease:
         return held
 
     def _row(self, call: "handlers.Call[Any]") -> bool:
-        values = {
-            "loop": self._name,
-            "holder": self._holder,
-            "until": call.now + self._length,
-            "moment": call.now,
-        }
-        return call.connection.execute(self._take, values).one_or_none() is not None
+        end = call.now + self._length
+        values = {"name": self._name, "me": self._holder, "moment": call.now, "end": end}
+        if call.connection.execute(self._take, values).rowcount:
+            return True
+        if call.connection.execute(self._find, {"name": self._name}).first() is not None:
+            return False
+        # Of two servers that find no row one inserts it; the other's transaction is tried again and finds it.
+        call.connection.execute(self._make, {"loop": self._name, "holder": self._holder, "until": end})
+        return True

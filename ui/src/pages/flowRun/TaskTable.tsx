@@ -127,7 +127,7 @@ export function TaskTable({ rows, onUnfold, selected, onSelect }: TaskTableProps
 function Space({ height }: { height: number }) {
   return (
     <tr aria-hidden>
-      <td colSpan={6} style={{ height }} />
+      <td style={{ height }} />
     </tr>
   )
 }

@@ -17,7 +17,8 @@ interface LogLinesProps {
   onMark: (number: number) => void
 }
 
-const ROW = 20
+/** As high as a target that can be touched: each line's number is a link. */
+const ROW = 24
 
 /** The lines themselves. Only those in sight are in the page, and only pages that were looked at are read. */
 export function LogLines(props: LogLinesProps) {
@@ -84,7 +85,7 @@ export function LogLines(props: LogLinesProps) {
       onKeyDown={onKeyDown}
       onWheel={(event) => (event.deltaY < 0 === newestFirst ? undefined : leave())}
       onTouchMove={leave}
-      className="h-[max(20rem,calc(100dvh-21rem))] overflow-auto rounded-md border border-line bg-surface font-mono text-sm leading-5 contain-strict [overflow-anchor:none]"
+      className="h-[max(20rem,calc(100dvh-21rem))] overflow-auto rounded-md border border-line bg-surface font-mono text-sm leading-6 contain-strict [overflow-anchor:none]"
     >
       <div
         className={wrap ? 'relative' : 'relative w-max min-w-full'}

@@ -24,8 +24,8 @@ const counted = new Intl.NumberFormat()
 export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, href, onMark }: LogRowProps) {
   if (line === undefined)
     return (
-      <div ref={ref} data-index={index} className="h-5 px-2">
-        <div className="mt-1 inline-block h-3 w-72 max-w-full rounded-sm bg-raised" />
+      <div ref={ref} data-index={index} className="h-6 px-2">
+        <div className="mt-1.5 inline-block h-3 w-72 max-w-full rounded-sm bg-raised" />
       </div>
     )
 
@@ -47,7 +47,7 @@ export const LogRow = memo(function LogRow({ ref, index, line, wrap, marked, hre
     <div
       ref={ref}
       data-index={index}
-      className={classes('flex min-h-5 gap-3 px-2', marked ? 'bg-accent-soft' : 'hover:bg-raised')}
+      className={classes('flex min-h-6 gap-3 px-2', marked ? 'bg-accent-soft' : 'hover:bg-raised')}
     >
       <a
         href={href}

@@ -44,7 +44,7 @@ export function LogToolbar(props: LogToolbarProps) {
       />
       <Select
         aria-label="Lowest level"
-        className="w-auto max-sm:flex-1"
+        className="w-auto max-sm:min-w-28 max-sm:flex-1"
         value={filter.level}
         onChange={(event) => onFilter({ level: Number(event.target.value) })}
       >
@@ -57,7 +57,7 @@ export function LogToolbar(props: LogToolbarProps) {
       {tasks.length > 0 && (
         <Select
           aria-label="Task"
-          className="w-auto max-w-48 max-sm:flex-1"
+          className="w-auto max-w-48 max-sm:min-w-28 max-sm:flex-1"
           value={filter.task}
           onChange={(event) => onFilter({ task: event.target.value })}
         >
@@ -71,7 +71,7 @@ export function LogToolbar(props: LogToolbarProps) {
       )}
       <Select
         aria-label="Order"
-        className="w-auto max-sm:flex-1"
+        className="w-auto max-sm:min-w-28 max-sm:flex-1"
         value={filter.sort}
         onChange={(event) => onFilter({ sort: event.target.value as LogFilter['sort'] })}
       >

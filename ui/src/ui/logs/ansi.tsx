@@ -53,7 +53,7 @@ function styleOf(part: AnserJsonEntry): CSSProperties | undefined {
   } else if (ink) {
     // The same hue, dark enough for light paper and light enough for dark paper.
     const hue = (lightness: string) => `oklch(from rgb(${ink}) ${lightness} c h)`
-    style.color = `light-dark(${hue('min(l, 0.5)')}, ${hue('max(l, 0.78)')})`
+    style.color = `light-dark(${hue('min(l, 0.45)')}, ${hue('max(l, 0.78)')})`
   }
   if (decorations.has('bold')) style.fontWeight = 600
   if (decorations.has('italic')) style.fontStyle = 'italic'

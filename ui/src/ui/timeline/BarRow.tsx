@@ -81,6 +81,10 @@ function placed(segment: Span, span: Span) {
   return { left: `${left * 100}%`, width: `max(3px, ${width * 100}%)` }
 }
 
+/** The number is drawn, not text: the button that holds it says it in words. */
+const ATTEMPT =
+  'top-2 h-4 overflow-hidden rounded-sm bg-state pl-1 text-left text-xs leading-4 font-medium text-paper before:content-[attr(data-attempt)]'
+
 function SegmentBox({ segment, span }: { segment: Segment; span: Span }) {
   const { kind, type, name, attempt, from, to } = segment
   const length = formatSeconds((to - from) / 1000)
@@ -91,20 +95,16 @@ function SegmentBox({ segment, span }: { segment: Segment; span: Span }) {
         event.currentTarget.title = `${what}, from ${exactTime(new Date(from).toISOString())}`
       }}
       data-state-type={type}
+      data-attempt={attempt > 1 ? attempt : ''}
       className={classes(
         'absolute',
         kind === 'wait'
           ? 'top-[15px] h-0.5 border-t-2 border-dotted border-state'
-          : 'top-2 h-4 rounded-sm bg-state',
+          : ATTEMPT,
       )}
       style={placed(segment, span)}
     >
-      {kind === 'attempt' && attempt > 1 && (
-        <span className="absolute inset-y-0 left-0 flex max-w-full items-center overflow-hidden pl-1 text-xs leading-none font-medium text-paper">
-          {attempt}
-        </span>
-      )}
-    </span>
+    />
   )
 }
 
