@@ -237,33 +237,35 @@ class Agent:
     def _claim_runs(self, held: hands.Hands) -> None:
         patience = _Patience(self._draining)
         claim = self._folder / "claim"
-        request_id, lost_until = uuid4().hex, 0.0
+        request_id, lost_until, taken = uuid4().hex, 0.0, False
         if claim.exists():
             request_id, lost_until = claim.read_text(), time.monotonic() + CLAIM_SECONDS
         while self._has_room(held) and (self._id is not None or self._register()):
             assert self._id is not None
             claim.write_text(request_id)
-            # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. The same
-            # request id gets that run, so it is asked with until the server must have let go of the first.
+            # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. Its request
+            # id is then taken, and the same request gets that run: so it is asked for in short steps until the server
+            # must have let go of the lost claim.
             is_lost = time.monotonic() < lost_until
-            request = runs.ClaimFlowRun(
-                agent_id=self._id, wait_seconds=RECALL_SECONDS if is_lost else CLAIM_SECONDS
-            )
+            wait = RECALL_SECONDS if is_lost and not taken else CLAIM_SECONDS
+            request = runs.ClaimFlowRun(agent_id=self._id, wait_seconds=wait)
             try:
                 answer = self._client.call(
-                    operations.claim_flow_run, request, request_id=request_id, timeout=CLAIM_SECONDS + 15
+                    operations.claim_flow_run, request, request_id=request_id, timeout=wait + 15
                 )
             except errors.NotFound:
                 self._id = None
             except errors.HeadraceError as error:
-                lost_until = time.monotonic() + CLAIM_SECONDS + 1
-                patience.after(error)
+                taken = isinstance(error, errors.Invalid) and is_lost and not taken
+                if not taken:
+                    lost_until = time.monotonic() + CLAIM_SECONDS + 1
+                    patience.after(error)
             else:
                 patience.over()
                 if answer.assignment is not None:
                     self._take(held, answer.assignment)
-                if answer.assignment is not None or not is_lost:
-                    request_id, lost_until = uuid4().hex, 0.0
+                if answer.assignment is not None or taken or not is_lost:
+                    request_id, lost_until, taken = uuid4().hex, 0.0, False
         claim.unlink(missing_ok=True)
 
     def _has_room(self, held: hands.Hands) -> bool:

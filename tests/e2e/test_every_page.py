@@ -127,11 +127,12 @@ def test_a_page_is_sound_in_both_themes(furnished: Place, visit: Visit, name: st
     visitor.sees(look.shows)
     look.act(visitor)
     found: list[str] = []
+    # another theme has other colours, and nothing else is other
     for theme in THEMES:
         visitor.page.emulate_media(color_scheme=theme)
         visitor.settle()
         visitor.page.screenshot(path=OUTPUT / "pages" / f"{name}-{width}-{theme}.png")
-        found += [f"{theme}: {finding}" for finding in visitor.axe()]
+        found += [f"{theme}: {finding}" for finding in visitor.axe(colours_only=theme == "dark")]
     assert found == []
     assert visitor.width_overrun() <= 0
 

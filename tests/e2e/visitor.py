@@ -86,10 +86,9 @@ class Visitor:
     def settle(self) -> None:
         """What is on its way has come: no placeholder is left, and fonts and styles stand still."""
         expect(self.page.locator(".animate-skeleton, [aria-busy=true]")).to_have_count(0)
-        self.page.wait_for_load_state("networkidle")
         self.page.evaluate(
-            "() => Promise.all(document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity)"
-            ".map((one) => one.finished.catch(() => undefined)))"
+            "() => Promise.all([document.fonts.ready, ...document.getAnimations().filter((one) => one.effect?.getTiming().iterations !== Infinity)"
+            ".map((one) => one.finished.catch(() => undefined))])"
         )
 
     def width_overrun(self) -> int:
@@ -98,13 +97,14 @@ class Visitor:
             "() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - window.innerWidth"
         )
 
-    def axe(self) -> list[str]:
+    def axe(self, *, colours_only: bool = False) -> list[str]:
         """What axe finds against the page, one line for each element."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE.read_text())
         found: list[dict[str, Any]] = self.page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}}))"
-            ".violations"
+            "async (only) => (await axe.run(document, {resultTypes: ['violations'],"
+            " ...(only ? {runOnly: ['color-contrast']} : {rules: {'target-size': {enabled: true}}})})).violations",
+            colours_only,
         )
         return [
             f"{violation['id']}: {node['html'][:160]} - {node['failureSummary']}"

@@ -1,6 +1,7 @@
 """What people get wrong, and what machines do to them: one clear message with what to do, a status, nothing half-made."""
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -60,10 +61,15 @@ def contents(stack: stacks.Stack) -> set[str]:
     return {path.name for path in (stack.home / "content").glob("*")}
 
 
-def made(stack: stacks.Stack) -> tuple[set[str], set[str], int]:
-    """All that a command could have left half-made: flows, content, runs."""
+def made(stack: stacks.Stack) -> tuple[set[str], int]:
+    """All that a command could have left half-made: flows and runs, for content is whole or not there.
+
+    Content that was kept before a registration was refused is used by the one that corrects it.
+    """
+    for name in contents(stack):
+        assert hashlib.sha256((stack.home / "content" / name).read_bytes()).hexdigest() == name
     known = {f"{flow.project}/{flow.name}/{flow.current_version}" for flow in stack.api.list_flows()}
-    return known, contents(stack), len(list(stack.api.list_flow_runs()))
+    return known, len(list(stack.api.list_flow_runs()))
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ def structure(name: str = "daily", project: str = "sales", **changes: Any) -> fl
 
 
 def registration(**changes: Any) -> flows.RegisterFlow:
-    whole = structure(**changes)
     return flows.RegisterFlow(
-        structure=whole, storage=storage.LocalStorage(path=f"/content/{whole.content_sha256}", host="here")
+        structure=structure(**changes), storage=storage.ModuleStorage(module="shop", attribute="daily")
     )

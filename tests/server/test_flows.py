@@ -73,7 +73,7 @@ def test_what_changes_how_a_flow_runs_makes_a_version(
 def test_another_kind_of_storage_makes_a_version(server: Server) -> None:
     register(server)
     other = flows.RegisterFlow(
-        structure=structure(), storage=storage.ModuleStorage(module="shop", attribute="daily")
+        structure=structure(), storage=storage.LocalStorage(path="/content/daily", host="here")
     )
     assert server.call(operations.register_flow, other).version == 2
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from lifecycles import Life
-from structures import digest
+from structures import digest, structure
 
 from headrace import errors
 from headrace.core.states import StateType
 from headrace.server import tables
-from headrace.wire import flows, operations, run_configs, runs
+from headrace.wire import flows, operations, run_configs, runs, storage
 from running import Server
 
 
@@ -114,6 +114,15 @@ def test_labels_come_from_the_request_the_settings_or_the_version_in_this_order(
     assert life.create().labels == ["group"]
     assert life.create(labels=["run", "b", "run"]).labels == ["b", "run"]
     assert life.create(labels=[]).labels == []
+
+
+def test_content_on_a_machines_disk_keeps_that_machines_label_whatever_labels_are_given(life: Life) -> None:
+    here = flows.RegisterFlow(
+        structure=structure(labels=["here"]), storage=storage.LocalStorage(path="/content/daily", host="here")
+    )
+    life.server.call(operations.register_flow, here)
+    assert life.create().labels == ["here"]
+    assert life.create(labels=["gpu"]).labels == ["gpu", "here"]
 
 
 def test_a_run_config_can_be_given_for_one_run(life: Life) -> None:

@@ -98,7 +98,7 @@ class Hands:
         if self._hands:
             self.wake()
             logger.info("%s runs of an earlier start are taken over", len(self._hands))
-                for path in self.directory.iterdir() if self.directory.exists() else ():
+        for path in self.directory.iterdir() if self.directory.exists() else ():
             if path.name not in self._hands:
                 shutil.rmtree(path, ignore_errors=True)
 

@@ -93,6 +93,7 @@ def serve(
 
     Raises errors.SettingsError in words: a port in use, a database that another server holds, one to be upgraded.
     """
+    leases.timed(settings.timing)  # before anything is made
     listener = serving.listen(settings.host, settings.port)
 
     async def main() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from headrace import errors, wire
-from headrace.server import holders, tables
+from headrace.server import holders, run_queries, tables
 from headrace.server.notices import Notices
 from headrace.server.service import handles, streams
 from headrace.web import pages
@@ -87,8 +87,7 @@ def _beyond(cursor: tuple[int, int], by_level: bool, down: bool) -> sa.ColumnEle
 
 def _filters(call: Call[Any], request: logs.ListLogs | logs.DownloadLogs) -> list[sa.ColumnElement[bool]]:
     """The conditions of a list, a count and a download. NotFound where there is no such run."""
-    if call.connection.execute(_exists, {"id": request.flow_run_id}).one_or_none() is None:
-        raise errors.NotFound(f"there is no flow run {request.flow_run_id}")
+    run_queries.visible(call, request.flow_run_id)
     found: list[sa.ColumnElement[bool]] = [_logs.c.flow_run_id == request.flow_run_id]
     if request.level:
         found.append(_logs.c.level >= request.level)

@@ -51,7 +51,9 @@ def read_overview(call: Call[Any], request: overview.ReadOverview) -> overview.O
         running=listed(state=["Running", "Cancelling", "Submitted"]),
         upcoming=sorted(listed(state=["Scheduled"]), key=lambda run: run.due_at),
         agents=dict(healths),
-        flows=call.connection.execute(_flows).scalar_one(),
+        flows=call.connection.execute(
+            _flows.where(tables.flows.c.project_id == project.id) if project else _flows
+        ).scalar_one(),
         projects=call.connection.execute(_projects).scalar_one(),
     )
 

@@ -55,7 +55,12 @@ _sources = (
                 _versions.c.timeout_seconds,
                 _versions.c.on_lost,
             ),
-            *(_versions.c.lost_after_seconds, _flows.c.paused, _versions.c.number.label("version_number")),
+            *(
+                _versions.c.storage,
+                _versions.c.lost_after_seconds,
+                _flows.c.paused,
+                _versions.c.number.label("version_number"),
+            ),
             _versions.c.tasks,
         ]
     )
@@ -110,6 +115,11 @@ def create_flow_run(call: Call[Any], request: runs.CreateFlowRun) -> runs.FlowRu
     return run_queries.built(call, created)
 
 
+def hosts(storage: dict[str, Any]) -> list[str]:
+    """The host whose label a run needs, whatever labels it is given: content on a machine's disk is there and nowhere else."""
+    return [storage["host"]] if storage["kind"] == "local" else []
+
+
 def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) -> SimpleNamespace:
     """Inserts a run of the flow version in `source`; what the request does not say comes from there.
 
@@ -120,7 +130,7 @@ def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) ->
     )
     config = source.run_config if request.run_config is None else msgspec.to_builtins(request.run_config)
     wanted = request.labels if request.labels is not None else source.flow_labels
-    own = labels.normalised(source.labels if wanted is None else wanted)
+    own = labels.normalised(source.labels if wanted is None else [*wanted, *hosts(source.storage)])
     queue = queues.enter(call.connection, own, config["kind"])
     run_id = ids.uuid7()
     due_at = max(call.now, (request.due_at or call.now).astimezone(UTC))

@@ -16,7 +16,9 @@ class Instant(sa.TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        return dialect.type_descriptor(sa.TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.BigInteger())
+        return dialect.type_descriptor(
+            sa.TIMESTAMP(timezone=True) if dialect.name == "postgresql" else sa.BigInteger()
+        )
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
@@ -109,7 +111,9 @@ keys = sa.Table(
     sa.Column("hint", sa.Text, nullable=False),
     sa.Column("value_sha256", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), index=True),
-    sa.Column("service_account_id", sa.Uuid, sa.ForeignKey("service_accounts.id", ondelete="CASCADE"), index=True),
+    sa.Column(
+        "service_account_id", sa.Uuid, sa.ForeignKey("service_accounts.id", ondelete="CASCADE"), index=True
+    ),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),
@@ -300,12 +304,24 @@ flow_runs = sa.Table(
     sa.Column("task_states", Json, nullable=False),
     sa.UniqueConstraint("flow_id", "idempotency_key"),
     sa.CheckConstraint(
-        "(finished_at IS NOT NULL) = (state_type IN ('Success', 'Failed', 'Crashed', 'Cancelled'))", name="finished"
+        "(finished_at IS NOT NULL) = (state_type IN ('Success', 'Failed', 'Crashed', 'Cancelled'))",
+        name="finished",
     ),
     # the claim: due runs of the queues an agent serves
-    sa.Index("ix_flow_runs_claim", "queue_id", "not_before", sqlite_where=sa.text("state_type = 'Scheduled'"), postgresql_where=sa.text("state_type = 'Scheduled'")),
+    sa.Index(
+        "ix_flow_runs_claim",
+        "queue_id",
+        "not_before",
+        sqlite_where=sa.text("state_type = 'Scheduled'"),
+        postgresql_where=sa.text("state_type = 'Scheduled'"),
+    ),
     # the reaper: leases that are over
-    sa.Index("ix_flow_runs_lease", "lease_until", sqlite_where=sa.text("lease_until IS NOT NULL"), postgresql_where=sa.text("lease_until IS NOT NULL")),
+    sa.Index(
+        "ix_flow_runs_lease",
+        "lease_until",
+        sqlite_where=sa.text("lease_until IS NOT NULL"),
+        postgresql_where=sa.text("lease_until IS NOT NULL"),
+    ),
     # lists, newest first (ids are ordered by time)
     sa.Index("ix_flow_runs_flow", "flow_id", "id"),
     sa.Index("ix_flow_runs_project", "project_id", "id"),

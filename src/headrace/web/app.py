@@ -204,7 +204,8 @@ class App:
         public = operation.needs is accounts.Permission.PUBLIC
         caller = await self._identify(asked, lenient=public)
         asked.caller = caller = dataclasses.replace(caller, address=asked.address)
-        if not caller.may(operation.needs):
+        own = operation.for_runs and caller.run_id is not None
+        if not (own or caller.may(operation.needs)):
             if caller.kind == "anonymous":
                 raise errors.Unauthenticated
             raise errors.Forbidden(

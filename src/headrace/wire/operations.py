@@ -40,6 +40,8 @@ class Operation(Generic[Req, Ans]):
     repeat: Repeat = Repeat.NATURAL
     #: The answer is a file, sent as it is made; `answer` is then Empty.
     streams: bool = False
+    #: A run's own token may do it too, for its run and the runs it started.
+    for_runs: bool = False
     #: The largest body accepted, in bytes.
     limit: int = 1024 * 1024
 
@@ -79,15 +81,15 @@ read_version = Operation("read_version", "GET", "/api/versions/{version_id}", fl
 
 # flow runs, for people
 
-create_flow_run = Operation("create_flow_run", "POST", "/api/flow_runs", runs.CreateFlowRun, runs.FlowRun, Permission.RUN, "Ask for a run of a flow, now or later.", Repeat.ANSWER, limit=8 * 1024 * 1024)
-list_flow_runs = Operation("list_flow_runs", "GET", "/api/flow_runs", runs.ListFlowRuns, wire.Page[runs.FlowRun], Permission.READ, "Flow runs, newest first.")
-read_flow_run = Operation("read_flow_run", "GET", "/api/flow_runs/{flow_run_id}", runs.FlowRunRef, runs.FlowRun, Permission.READ, "One flow run.")
+create_flow_run = Operation("create_flow_run", "POST", "/api/flow_runs", runs.CreateFlowRun, runs.FlowRun, Permission.RUN, "Ask for a run of a flow, now or later.", Repeat.ANSWER, limit=8 * 1024 * 1024, for_runs=True)
+list_flow_runs = Operation("list_flow_runs", "GET", "/api/flow_runs", runs.ListFlowRuns, wire.Page[runs.FlowRun], Permission.READ, "Flow runs, newest first.", for_runs=True)
+read_flow_run = Operation("read_flow_run", "GET", "/api/flow_runs/{flow_run_id}", runs.FlowRunRef, runs.FlowRun, Permission.READ, "One flow run.", for_runs=True)
 list_run_events = Operation("list_run_events", "GET", "/api/flow_runs/{flow_run_id}/events", runs.FlowRunRef, wire.Page[runs.RunEvent], Permission.READ, "A run's history, oldest first.")
-cancel_flow_run = Operation("cancel_flow_run", "POST", "/api/flow_runs/{flow_run_id}/cancel", runs.CancelFlowRun, runs.FlowRun, Permission.RUN, "Cancel a run.", Repeat.ANSWER)
+cancel_flow_run = Operation("cancel_flow_run", "POST", "/api/flow_runs/{flow_run_id}/cancel", runs.CancelFlowRun, runs.FlowRun, Permission.RUN, "Cancel a run.", Repeat.ANSWER, for_runs=True)
 resume_flow_run = Operation("resume_flow_run", "POST", "/api/flow_runs/{flow_run_id}/resume", runs.ResumeFlowRun, runs.FlowRun, Permission.RUN, "Approve a paused run.", Repeat.ANSWER)
-list_task_runs = Operation("list_task_runs", "GET", "/api/flow_runs/{flow_run_id}/tasks", runs.ListTaskRuns, wire.Page[runs.TaskRun], Permission.READ, "Task runs of a flow run.")
+list_task_runs = Operation("list_task_runs", "GET", "/api/flow_runs/{flow_run_id}/tasks", runs.ListTaskRuns, wire.Page[runs.TaskRun], Permission.READ, "Task runs of a flow run.", for_runs=True)
 read_task_run = Operation("read_task_run", "GET", "/api/flow_runs/{flow_run_id}/tasks/{slug}", runs.TaskRunRef, runs.TaskRunStates, Permission.READ, "One task run with all its states.")
-list_logs = Operation("list_logs", "GET", "/api/flow_runs/{flow_run_id}/logs", logs.ListLogs, wire.Page[logs.LogLine], Permission.READ, "A run's logs: filtered, sorted, searched.")
+list_logs = Operation("list_logs", "GET", "/api/flow_runs/{flow_run_id}/logs", logs.ListLogs, wire.Page[logs.LogLine], Permission.READ, "A run's logs: filtered, sorted, searched.", for_runs=True)
 count_logs = Operation("count_logs", "GET", "/api/flow_runs/{flow_run_id}/logs/count", logs.ListLogs, logs.CountLogs, Permission.READ, "How many records a filter finds.")
 download_logs = Operation("download_logs", "GET", "/api/flow_runs/{flow_run_id}/logs/download", logs.DownloadLogs, wire.Empty, Permission.READ, "A run's whole log as a file.", streams=True)
 read_overview = Operation("read_overview", "GET", "/api/overview", overview.ReadOverview, overview.Overview, Permission.READ, "The dashboard.")

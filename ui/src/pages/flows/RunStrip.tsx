@@ -6,7 +6,7 @@ const SHOWN = 10
 
 /** A flow's last runs, the newest on the right. Each state has a shape as well as a colour. */
 export function RunStrip({ runs }: { runs: readonly RunDot[] }) {
-  if (runs.length === 0) return <span className="text-muted">none yet</span>
+  if (runs.length === 0) return <span className="whitespace-nowrap text-muted">none yet</span>
   const shown = runs.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(-SHOWN)
   const words = shown.map((run) => stateWords(run.state).toLowerCase()).join(', ')
   return (

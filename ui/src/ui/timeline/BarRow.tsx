@@ -98,12 +98,9 @@ function SegmentBox({ segment, span }: { segment: Segment; span: Span }) {
       data-attempt={attempt > 1 ? attempt : ''}
       className={classes(
         'absolute',
-        kind === 'wait'
-          ? 'top-[15px] h-0.5 border-t-2 border-dotted border-state'
-          : ATTEMPT,
+        kind === 'wait' ? 'top-[15px] h-0.5 border-t-2 border-dotted border-state' : ATTEMPT,
       )}
       style={placed(segment, span)}
-    >
     />
   )
 }

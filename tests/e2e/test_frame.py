@@ -1,0 +1,68 @@
+"""What is around every page: the palette, the addresses, the theme."""
+
+import re
+
+from place import Place
+from playwright.sync_api import expect
+from visitor import Visit
+
+
+def test_the_palette_finds_pages_flows_runs_and_actions(place: Place, visit: Visit) -> None:
+    visitor = visit("/")
+    visitor.sees("Needs a look")
+
+    def find(text: str, option: str) -> None:
+        visitor.page.keyboard.press("Control+k")
+        visitor.dialog().get_by_role("combobox").fill(text)
+        expect(visitor.dialog().get_by_role("option", name=re.compile(option)).first).to_be_visible()
+
+    find("agen", "^Agents")
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.heading("Agents")).to_be_visible()
+    find("talk", "^talking")
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.heading(re.compile("talking"))).to_be_visible()
+    find(str(place.demo.id), place.demo.name + "|^Run ")
+    visitor.page.keyboard.press("Enter")
+    visitor.sees_state("Success")
+    find("printing", "^Run printing")
+    visitor.dialog().get_by_role("option", name="Run printing").click()
+    expect(visitor.dialog().get_by_label("copies")).to_be_visible()
+
+
+def test_an_address_shows_the_same_again(place: Place, visit: Visit) -> None:
+    visitor = visit(place.page_of(place.demo))
+    visitor.tab("Tasks").click()
+    visitor.field("Find a task").fill("dr")
+    visitor.sees(re.compile("1 of 12 tasks"))
+    visitor.page.get_by_role("row").filter(has_text="draw").get_by_role("button").last.click()
+    card = visitor.page.get_by_role("complementary", name="Task run draw")
+    expect(card).to_be_visible()
+    expect(visitor.page).to_have_url(re.compile("task=draw"))
+    visitor.page.reload()
+    expect(card).to_be_visible()
+    visitor.sees(re.compile("1 of 12 tasks"))
+    visitor.tab("Logs").click()
+    visitor.sees("365 records of 2014")
+    visitor.page.go_back()
+    expect(visitor.tab("Tasks")).to_have_attribute("aria-selected", "true")
+
+
+def test_an_unknown_address_is_said_to_be_one(visit: Visit) -> None:
+    visitor = visit("/no/such/page")
+    visitor.sees("There is nothing at this address")
+    visitor.link("Go to the dashboard").click()
+    visitor.sees("Needs a look")
+
+
+def test_a_theme_is_kept_in_this_browser(visit: Visit) -> None:
+    visitor = visit("/account", color_scheme="light")
+    visitor.sees("API keys")
+    visitor.page.get_by_role("button", name="Dark").last.click()
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    dark = visitor.page.evaluate(ground)
+    visitor.page.reload()
+    visitor.sees("API keys")
+    assert visitor.page.evaluate(ground) == dark
+    visitor.page.get_by_role("button", name="Light").last.click()
+    assert visitor.page.evaluate(ground) != dark
