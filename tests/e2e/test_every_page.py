@@ -61,7 +61,7 @@ LOOKS = {
     "flows-none-found": Look("/flows?search=zebra", "No flow matches"),
     "flow-runs": Look(lambda place: place.flow_page("demo/seattle-weather"), "Schedule paused"),
     "flow-without-runs": Look(lambda place: place.flow_page("shop/printing"), "No runs yet"),
-    "flow-schematic": Look(lambda place: place.flow_page("demo/seattle-weather", "schematic"), "11 tasks"),
+    "flow-schematic": Look(lambda place: place.flow_page("demo/seattle-weather", "schematic"), "13 tasks"),
     "flow-schematic-as-text": Look(
         lambda place: place.flow_page("demo/seattle-weather", "schematic") + "&as=text&task=read",
         "Takes from",

@@ -39,7 +39,7 @@ def test_states_come_by_the_live_connection_and_not_by_asking(place: Place, visi
     place.bring_the_key(run)
     visitor.sees_state("Success")
     row = visitor.page.get_by_role("row").filter(has_text="sell")
-    expect(row.locator("[data-state-type=Success]")).to_be_visible()
+    expect(row.get_by_text("Success")).to_be_visible()
 
 
 def test_a_wrong_value_is_named_beside_its_field(place: Place, visit: Visit) -> None:
@@ -54,7 +54,8 @@ def test_a_wrong_value_is_named_beside_its_field(place: Place, visit: Visit) -> 
     expect(said).to_contain_text("number")
     assert visitor.at.startswith("/flows/"), "nothing was started"
     copies.fill("2")
-    dialog.get_by_label("paper").select_option(label="thick")
+    dialog.get_by_label("Use the default of paper").uncheck()
+    dialog.get_by_role("combobox", name="paper").select_option(label="thick")
     dialog.get_by_role("button", name="Run", exact=True).click()
     visitor.page.wait_for_url(re.compile(r"/flow-runs/"))
     visitor.sees_state("Success")
@@ -123,8 +124,8 @@ def test_a_run_is_made_again_with_its_parameters(place: Place, visit: Visit) -> 
     run = place.in_state(place.run("shop/printing", copies=3, title="flyer"), "Success")
     visitor = visit(place.page_of(run))
     visitor.link("Run again").click()
-    expect(visitor.dialog().get_by_label("copies")).to_have_value("3")
-    expect(visitor.dialog().get_by_label("title")).to_have_value("flyer")
+    expect(visitor.dialog().get_by_role("textbox", name="copies")).to_have_value("3")
+    expect(visitor.dialog().get_by_role("textbox", name="title")).to_have_value("flyer")
 
 
 def test_a_viewer_sees_why_the_buttons_do_nothing(place: Place, visit: Visit) -> None:

@@ -6,17 +6,15 @@ times a second. The notice says nothing of what changed: reading it needs the ri
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headrace import wire
 from headrace.server import notices
 from headrace.web.handlers import Caller
 from headrace.wire import accounts
-
-if TYPE_CHECKING:
-    from starlette.websockets import WebSocket
 
 PATH = "/api/live"
 #: The shortest time between two notices of one tab.
@@ -34,38 +32,36 @@ class Subscribe(wire.Message, frozen=True):
     subscribe: list[str]
 
 
-async def serve(service: Any, caller: Caller, socket: "WebSocket") -> None:
+async def serve(service: Any, caller: Caller, socket: WebSocket) -> None:
     """Speaks with one tab until it goes, the service drains, or its caller may no longer read."""
     if not caller.may(accounts.Permission.READ):
         await socket.close(_NOT_ALLOWED)
         return
     hub = service.part(notices.Notices)
     listener = notices.Listener()
-    tasks = [
-        asyncio.create_task(_listen(hub, listener, socket)),
-        asyncio.create_task(_tell(listener, socket)),
-        asyncio.create_task(service.draining.wait()),
-    ]
+    hearing = asyncio.create_task(_listen(hub, listener, socket))
+    telling = asyncio.create_task(_tell(listener, socket))
+    draining = asyncio.create_task(service.draining.wait())
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[2] in done:
+        await asyncio.wait((hearing, telling, draining), return_when=asyncio.FIRST_COMPLETED)
+        if draining.done():
             await _close(socket, _RESTART)
-        elif tasks[0] in done and not tasks[0].result():
+        elif hearing.done() and not hearing.result():
             await _close(socket, _NOT_UNDERSTOOD)
     finally:
         hub.forget(listener)
-        for task in tasks:
+        for task in (hearing, telling, draining):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(hearing, telling, draining, return_exceptions=True)
 
 
-async def _close(socket: "WebSocket", code: int) -> None:
-    """Closes it; a tab that has gone meanwhile, which starlette and the HTTP server say in two ways, is closed already."""
-    with contextlib.suppress(RuntimeError, OSError):
+async def _close(socket: WebSocket, code: int) -> None:
+    """Closes it; a tab that has gone meanwhile is closed already."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await socket.close(code)
 
 
-async def _listen(hub: notices.Notices, listener: notices.Listener, socket: "WebSocket") -> bool:
+async def _listen(hub: notices.Notices, listener: notices.Listener, socket: WebSocket) -> bool:
     """Takes subscriptions until the tab goes (True) or says something else (False)."""
     while True:
         message = await socket.receive()
@@ -81,7 +77,7 @@ async def _listen(hub: notices.Notices, listener: notices.Listener, socket: "Web
         hub.listen(listener, wanted[:_MOST_TOPICS])
 
 
-async def _tell(listener: notices.Listener, socket: "WebSocket") -> None:
+async def _tell(listener: notices.Listener, socket: WebSocket) -> None:
     while True:
         for topic in sorted(await listener.wait()):
             await socket.send_text(msgspec.json.encode({"topic": topic}).decode())

@@ -36,6 +36,11 @@ class Notices:
     def __init__(self) -> None:
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """What somebody listens to."""
+        return frozenset(self._listeners)
+
     def changed(self, topic: str) -> None:
         """Tells who listens to this topic."""
         for listener in self._listeners.get(topic, ()):

@@ -18,6 +18,7 @@ from headrace.wire import operations, runs
 
 _tasks = tables.task_runs
 _states = tables.task_run_states
+_events = tables.run_events
 
 _one = sa.select(_tasks).where(
     _tasks.c.flow_run_id == sa.bindparam("run"),
@@ -42,9 +43,23 @@ _children = (
     )
     .group_by(_tasks.c.slug, _tasks.c.state_type)
 )
-_succeeded = (
+#: The run itself was paused by the attempt in which the task was, so going on from there was an approval. A task that
+#: paused in an attempt which was lost has not been approved.
+_approved = sa.and_(
+    _tasks.c.state_type == StateType.PAUSED.value,
+    sa.exists().where(
+        _events.c.flow_run_id == _tasks.c.flow_run_id,
+        _events.c.fence == _tasks.c.fence,
+        _events.c.kind == "move",
+        _events.c.state_type == StateType.PAUSED.value,
+    ),
+)
+_decided = (
     sa.select(_tasks)
-    .where(_tasks.c.flow_run_id == sa.bindparam("run"), _tasks.c.state_type == StateType.SUCCESS.value)
+    .where(
+        _tasks.c.flow_run_id == sa.bindparam("run"),
+        sa.or_(_tasks.c.state_type == StateType.SUCCESS.value, _approved),
+    )
     .order_by(_tasks.c.slug, _tasks.c.map_index)
 )
 #: When a task run began; one that never ran is shown where it was decided.
@@ -101,9 +116,11 @@ def read_task_run(call: Call[Any], request: runs.TaskRunRef) -> runs.TaskRunStat
 
 @handles(operations.read_task_results)
 def read_task_results(call: Call[Any], request: runs.ReadTaskResults) -> runs.TaskResults:
-    """Tasks that succeeded, Skipped and Cached ones included: a resumed or rescued run does not run them again."""
+    """Tasks that succeeded, Skipped and Cached ones included: a resumed or rescued run does not run them again. And
+    those that were paused and approved, which it does not ask about again.
+    """
     holders.writing(call, request.flow_run_id, request.fence)
-    rows = call.connection.execute(_succeeded, {"run": request.flow_run_id})
+    rows = call.connection.execute(_decided, {"run": request.flow_run_id})
     return runs.TaskResults(
         items=[
             runs.TaskResult(slug=row.slug, map_index=row.map_index, state=_state(row), result=_result(row))

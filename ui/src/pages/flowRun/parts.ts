@@ -54,7 +54,7 @@ function done(run: FlowRun): string {
 /** Where the reason of a wait leads: to the agents when none takes the run, to the flow when that is paused. */
 export function causeOf(code: string): { to: 'agents' | 'flow'; label: string } | undefined {
   if (/agent|label|kind|launch/.test(code)) return { to: 'agents', label: 'Agents' }
-  if (/paused|flow/.test(code)) return { to: 'flow', label: 'The flow' }
+  if (/^flow/.test(code)) return { to: 'flow', label: 'The flow' }
   return undefined
 }
 
