@@ -19,7 +19,7 @@ def main() -> None:
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"not here: {', '.join(missing)}; the tests that need them are skipped", file=sys.stderr)  # noqa: T201
+        print(f"not here: {', '.join(missing)}; the tests that need them are skipped", file=sys.stderr)
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True)

@@ -275,7 +275,7 @@ def test_options_reach_the_run(tmp_path, caplog):
 
     @task(persist=True)
     def talk():
-        print("hello from a task")  # noqa: T201 - what the test is about
+        print("hello from a task")
         return 1
 
     @flow(

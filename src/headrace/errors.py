@@ -19,7 +19,9 @@ class HeadraceError(Exception):
     #: The exit status of a command that ends with it.
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str | None = None, *, fields: dict[str, str] | None = None, **facts: Any) -> None:
+    def __init__(
+        self, message: str | None = None, *, fields: dict[str, str] | None = None, **facts: Any
+    ) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         #: What is wrong with which field of the request: path → sentence.
         self.fields = fields or {}

@@ -167,7 +167,11 @@ class Flow(Generic[P, R]):
 
     def _run(self, given: Mapping[str, Any]) -> "outcome.FlowState":
         """Runs the graph, again after a failure as often as the flow's retries say, as the server would."""
-        from headrace.engine import approvals, flow_runner, results  # the engine costs what building a flow should not
+        from headrace.engine import (
+            approvals,
+            flow_runner,
+            results,
+        )  # the engine costs what building a flow should not
 
         chosen = self.options
         facts = _facts(self.name, self.graph.validate(given), chosen.labels)

@@ -74,9 +74,9 @@ LOOKS = {
     "run-timeline": Look(lambda place: place.page_of(place.demo), "Timeline"),
     "run-schematic": Look(lambda place: place.page_of(place.demo, "schematic") + "&task=read", "Last lines"),
     "run-tasks": Look(lambda place: place.page_of(place.demo, "tasks"), "summarise"),
-    "run-logs": Look(lambda place: place.page_of(place.talk, "logs"), "the oven smokes"),
+    "run-logs": Look(lambda place: place.page_of(place.talk, "logs"), "customer 0 came in"),
     "run-logs-none-found": Look(
-        lambda place: place.page_of(place.talk, "logs"), "customer", act=find_nothing_in_the_log
+        lambda place: place.page_of(place.talk, "logs"), "customer 0 came in", act=find_nothing_in_the_log
     ),
     "run-infrastructure": Look(lambda place: place.page_of(place.demo, "infrastructure"), "Agent"),
     "run-history": Look(lambda place: place.page_of(place.demo, "history"), "Running"),

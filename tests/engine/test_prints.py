@@ -20,16 +20,16 @@ def test_only_the_context_that_asks_is_redirected(
 
     def beside() -> None:
         entered.wait()
-        print("beside")  # noqa: T201 - what is tested
+        print("beside")
         printed.set()
 
     other = threading.Thread(target=beside)
     other.start()
     with prints.logged(logger):
-        print("two", "words")  # noqa: T201 - what is tested
+        print("two", "words")
         entered.set()
         printed.wait()
-        print("three\nlines\n", end="rest")  # noqa: T201 - what is tested
+        print("three\nlines\n", end="rest")
     other.join()
     assert [each.getMessage() for each in caplog.records] == ["two words", "three", "lines", "rest"]
     assert capsys.readouterr().out == "beside\n"
@@ -39,13 +39,13 @@ def test_only_the_context_that_asks_is_redirected(
 def test_a_handler_that_prints_does_not_come_back(capsys: pytest.CaptureFixture[str]) -> None:
     class Prints(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            print("handled", record.getMessage())  # noqa: T201 - what is tested
+            print("handled", record.getMessage())
 
     handler = Prints()
     loud = logging.getLogger("loud")
     loud.setLevel(logging.INFO)
     loud.addHandler(handler)
     with prints.logged(loud):
-        print("once")  # noqa: T201 - what is tested
+        print("once")
     loud.removeHandler(handler)
     assert capsys.readouterr().out == "handled once\n"

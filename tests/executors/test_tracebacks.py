@@ -45,7 +45,9 @@ def test_an_exception_whose_text_fails_is_still_told() -> None:
     assert "RuntimeError" in tracebacks.sentence(Mute())
 
 
-def test_the_text_of_an_exception_stays_here_where_the_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_of_an_exception_stays_here_where_the_setting_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("HEADRACE_HIDE_EXCEPTION_TEXT", "1")
     tracebacks._text_is_hidden.cache_clear()
     try:

@@ -1,11 +1,17 @@
 """What was approved is not asked about again, and nothing else counts as approved."""
 
+import pytest
 from lifecycles import Life
 from test_task_events import reporter
 
 from headrace.core.states import StateType
 from headrace.wire import operations, runs
 from running import Server
+
+
+@pytest.fixture
+def life(server: Server) -> Life:
+    return Life(server)
 
 
 def known(life: Life, held: runs.Assignment) -> dict[str, str]:

@@ -510,9 +510,9 @@ def test_async_tasks_run_and_time_out(bench: Any) -> None:
 
 @task.task(log_prints=True)
 def speak(word: str) -> None:
-    print(word)  # noqa: T201 - what is tested
+    print(word)
     logging.getLogger("mine").warning("%s is logged", word)
-    print(word, "again", end="")  # noqa: T201 - what is tested
+    print(word, "again", end="")
 
 
 def test_prints_and_records_are_logged_in_order(

@@ -6,7 +6,7 @@ import { Time } from '@/ui/Time'
 import { formatSeconds } from '@/ui/times'
 import { toastError } from '@/ui/Toast'
 
-/** What the flow is for, how it has done, and whether its schedule is paused. */
+/** What the flow is for, how it has done, and whether it is paused. */
 export function FlowHeader({ flow }: { flow: Flow }) {
   const may = useMay('run')
   const update = useUpdateFlow()
@@ -32,7 +32,7 @@ export function FlowHeader({ flow }: { flow: Flow }) {
               )
             }
           />
-          Schedule paused
+          Paused{flow.paused && ': no run of it starts'}
         </label>
         <span>
           Next run <Time at={flow.next_run_at} missing="none planned" />
