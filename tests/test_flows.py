@@ -503,3 +503,18 @@ def test_no_module_bears_the_name_of_a_public_object():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\nfunction function\n"
+
+
+def test_a_registration_that_is_refused_leaves_no_content_behind(client, tmp_path):
+    with pytest.raises(errors.NotFound):
+        daily_sales.register(project="sale", client=client)
+    assert [path for path in tmp_path.rglob("*") if path.parent.name == "content" and path.is_file()] == []
+    daily_sales.register(project="sales", client=client)
+    kept = {path for path in tmp_path.rglob("*") if path.parent.name == "content" and path.is_file()}
+    with pytest.raises(errors.NotFound):
+        daily_sales.register(project="sale", client=client)
+    assert (
+        {path for path in tmp_path.rglob("*") if path.parent.name == "content" and path.is_file()}
+        == kept
+        != set()
+    )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headrace.client import Client
     from headrace.engine import outcome
     from headrace.graph import drawing
+    from headrace.storage import Storage
     from headrace.wire import flows
 
 P = ParamSpec("P")
@@ -248,14 +249,24 @@ class Flow(Generic[P, R]):
             raise errors.Invalid(
                 'Say where the flow belongs: `register(project="sales")`, or set HEADRACE_PROJECT.'
             )
-        request = self._registration(chosen, frozenset(labels))
-        from headrace.wire import operations
+        from headrace.storage import local
+        from headrace.wire import accounts, operations
 
-        answer = (client or Client()).call(operations.register_flow, request)
+        api = client or Client()
+        # a server that is away or does not know the key is found out before anything is kept
+        api.call(operations.read_me, accounts.Nothing())
+        keeper = self.options.storage or local.Local()
+        request = self._registration(chosen, frozenset(labels), keeper)
+        try:
+            answer = api.call(operations.register_flow, request)
+        except errors.HeadraceError as error:
+            if error.status < 500:  # refused; of anything else the outcome is not known
+                keeper.withdraw()
+            raise
         print(f"{chosen}/{self.name}: {answer.message} {answer.url}")  # noqa: T201 - who registers wants to go there
         return answer
 
-    def _registration(self, project: str, labels: frozenset[str]) -> "flows.RegisterFlow":
+    def _registration(self, project: str, labels: frozenset[str], keeper: "Storage") -> "flows.RegisterFlow":
         import platform
         from importlib import metadata
 
@@ -263,14 +274,13 @@ class Flow(Generic[P, R]):
 
         from headrace.core import schedules
         from headrace.engine import content
-        from headrace.storage import local, module
+        from headrace.storage import module
         from headrace.wire import flows, storage
 
         definitions = self.graph.parameters
         for schedule in self.options.schedule:
             required = [name for name, each in definitions.items() if each.required]
             schedules.require_parameters(schedule, required=required, known=definitions)
-        keeper = self.options.storage or local.Local()
         packed = keeper.content() if isinstance(keeper, module.Module) else content.pack(self)
         sha256 = content.sha256(packed)
         described = self.describe(project=project, content_sha256=sha256)

@@ -12,6 +12,10 @@ class Storage(Protocol):
         """Keeps the content; the reference is what the server learns. Raises errors.ContentError."""
         ...
 
+    def withdraw(self) -> None:
+        """Removes what the last `save` added, for the server has refused it."""
+        ...
+
     def load(self, reference: wire_storage.Storage) -> bytes:
         """The bytes, not yet checked: the caller compares their hash before it uses them. Raises errors.ContentError."""
         ...

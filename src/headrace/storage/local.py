@@ -14,20 +14,28 @@ class Local:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        self._added: Path | None = None
 
     def save(self, content: bytes, sha256: str, *, project: str, flow: str) -> wire_storage.LocalStorage:
         folder = self._folder or settings.home() / "content"
         path = folder / sha256
+        self._added = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists() or path.read_bytes() != content:
+            known = path.exists()
+            if not known or path.read_bytes() != content:
                 _write(path, content)
+                self._added = None if known else path
         except OSError as error:
             raise errors.ContentError(
                 f"the content of {project}/{flow} cannot be kept in {folder}: {error.strerror or error}."
                 " Make room or give another folder with HEADRACE_HOME."
             ) from None
         return wire_storage.LocalStorage(path=str(path), host=socket.gethostname())
+
+    def withdraw(self) -> None:
+        if self._added is not None:
+            self._added.unlink(missing_ok=True)
 
     def load(self, reference: wire_storage.Storage) -> bytes:
         assert isinstance(reference, wire_storage.LocalStorage)

@@ -26,6 +26,9 @@ class Module:
             )
         return self._reference
 
+    def withdraw(self) -> None:
+        """Nothing is ever added: the module is installed by other means."""
+
     def load(self, reference: wire_storage.Storage) -> bytes:
         assert isinstance(reference, wire_storage.ModuleStorage)
         return _content(reference)

@@ -32,7 +32,7 @@ export function HistoryTab({ run }: { run: FlowRun }) {
               <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
                 <StateIcon type={event.state.type} />
                 <span className="font-medium">{moveWords(event)}</span>
-                <span className="text-muted">by {actorWords(event.actor)}</span>
+                <span className="text-muted">by {actorWords(event.actor, run.id)}</span>
                 <Badge title="Which attempt's word counts: it rises with each claim">
                   fence {event.fence}
                 </Badge>

@@ -18,4 +18,7 @@ test('a wait leads to its cause where there is a page of it', () => {
 test('an actor is named as people would', () => {
   expect(actorWords({ kind: 'schedule', name: 'nightly' })).toBe('the schedule nightly')
   expect(actorWords({ kind: 'user', name: 'ada' })).toBe('ada')
+  const run = { kind: 'run', name: 'run 7', id: '7' }
+  expect(actorWords(run, '7')).toBe('the run itself')
+  expect(actorWords(run, '8')).toBe('the run 7')
 })

@@ -1,15 +1,15 @@
 import type { Actor, FlowRun, RunEvent } from '@/api/generated'
 import { isFinished, stateWords } from '@/ui/states'
 
-/** "the schedule nightly", "ada". */
-export function actorWords(actor: Actor): string {
+/** "the schedule nightly", "ada". On the page of a run, what the run itself did is said so. */
+export function actorWords(actor: Actor, ownRun?: string): string {
   switch (actor.kind) {
     case 'schedule':
       return actor.name ? `the schedule ${actor.name}` : 'its schedule'
     case 'service_account':
       return `${actor.name} (service account)`
     case 'run':
-      return actor.name ? `the run ${actor.name}` : 'the run itself'
+      return actor.id === ownRun ? 'the run itself' : `the ${actor.name}`
     case 'system':
       return 'the server'
     default:

@@ -116,7 +116,7 @@ export function Schematic(props: SchematicProps) {
         </div>
       </div>
       <div className="flex flex-col gap-3 lg:flex-row">
-        <div className="h-[max(22rem,calc(100dvh-20rem))] min-w-0 flex-1 overflow-hidden rounded-md border border-line bg-surface">
+        <div className="h-[max(22rem,calc(100dvh-20rem))] min-w-0 overflow-hidden max-lg:shrink-0 lg:flex-1 rounded-md border border-line bg-surface">
           {outlined ? (
             <Outline
               graph={whole}
