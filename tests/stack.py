@@ -171,7 +171,7 @@ class Stack:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         for path in sorted(self.logs.glob("*.log")):
-            print(f"--- {path.name}\n{path.read_text(errors='replace')[-4000:]}")
+            sys.stdout.write(f"--- {path.name}\n{path.read_text(errors='replace')[-4000:]}\n")
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(errors="replace")

@@ -27,7 +27,11 @@ def test_the_flow_of_the_readme_gives_what_it_says(tmp_path: Path) -> None:
 
 def test_the_flow_of_the_readme_is_the_example() -> None:
     shown = ast.parse(block("python", "square.map")).body[:-1]
-    kept = [node for node in ast.parse((ROOT / "examples/squares.py").read_text()).body if not isinstance(node, ast.Expr)]
+    kept = [
+        node
+        for node in ast.parse((ROOT / "examples/squares.py").read_text()).body
+        if not isinstance(node, ast.Expr)
+    ]
     assert [ast.unparse(node) for node in shown] == [ast.unparse(node) for node in kept[:-1]]
 
 

@@ -75,6 +75,8 @@ class HandMadeRun:
     def finish(self, type_: states.StateType, message: str) -> None:
         self._api.call(
             operations.finish_flow_run,
-            runs.FinishFlowRun(flow_run_id=self.id, fence=self.fence, type=type_, message=message),
+            runs.FinishFlowRun(
+                flow_run_id=self.id, fence=self.fence, type=type_, name=str(type_), message=message
+            ),
         )
         self._api.close()

@@ -59,7 +59,7 @@ LOOKS = {
     "dashboard-of-an-empty-project": Look("/?project=empty", "No flows in empty yet"),
     "flows": Look("/flows", "talking"),
     "flows-none-found": Look("/flows?search=zebra", "No flow matches"),
-    "flow-runs": Look(lambda place: place.flow_page("demo/seattle-weather"), "Schedule paused"),
+    "flow-runs": Look(lambda place: place.flow_page("demo/seattle-weather"), "Next run"),
     "flow-without-runs": Look(lambda place: place.flow_page("shop/printing"), "No runs yet"),
     "flow-schematic": Look(lambda place: place.flow_page("demo/seattle-weather", "schematic"), "13 tasks"),
     "flow-schematic-as-text": Look(
@@ -78,7 +78,7 @@ LOOKS = {
     "run-logs-none-found": Look(
         lambda place: place.page_of(place.talk, "logs"), "customer 0 came in", act=find_nothing_in_the_log
     ),
-    "run-infrastructure": Look(lambda place: place.page_of(place.demo, "infrastructure"), "Agent"),
+    "run-infrastructure": Look(lambda place: place.page_of(place.demo, "infrastructure"), "When it is lost"),
     "run-history": Look(lambda place: place.page_of(place.demo, "history"), "Running"),
     "failed-run": Look(lambda place: place.page_of(place.failed), "3 coins"),
     "waiting-run": Look(lambda place: place.page_of(place.unwanted), "gpu"),
@@ -90,12 +90,12 @@ LOOKS = {
     "new-key": Look("/account", "API keys", act=press("New key")),
     "team": Look("/team", "viewer@shop.example"),
     "add-a-person": Look("/team", "People", act=press("Add a person")),
-    "service-accounts": Look("/team?tab=service-accounts", "Made by"),
+    "service-accounts": Look("/team?tab=service-accounts", "nightly"),
     "keys-of-a-service-account": Look(
         lambda place: f"/team?tab=service-accounts&account={place.service_account}", "API keys"
     ),
     "team-for-a-viewer": Look("/team", "viewer@shop.example", "viewer"),
-    "flow-for-a-viewer": Look(lambda place: place.flow_page("shop/talking"), "Schedule paused", "viewer"),
+    "flow-for-a-viewer": Look(lambda place: place.flow_page("shop/talking"), "Next run", "viewer"),
     "palette": Look("/", "Needs a look", act=open_palette),
     "nowhere": Look("/nowhere", "There is nothing at this address"),
     "a-run-that-is-gone": Look(

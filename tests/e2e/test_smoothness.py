@@ -54,16 +54,27 @@ def assert_smooth(
     assert max(tries[-1], default=0) <= LONGEST, tries
 
 
+def test_what_watches_sees_a_page_that_stands_still(visit: Visit) -> None:
+    visitor = visit("/")
+    visitor.sees("Needs a look")
+    visitor.page.evaluate(WATCH)
+    busy = "const until = performance.now() + 150; while (performance.now() < until);"
+    visitor.page.evaluate(
+        f"() => new Promise((done) => setTimeout(() => {{ {busy} setTimeout(done, 200) }}))"
+    )
+    assert max(visitor.page.evaluate("() => window.longTasks")) > LONGEST
+
+
 def test_scrolling_a_log_of_100_000_lines_is_smooth(
     place: Place, visit: Visit, record_property: Callable[[str, object], None]
 ) -> None:
     by_hand.register(place, "long-log", [flows.TaskSpec(slug="write", name="write")])
     run = by_hand.HandMadeRun(place, "long-log")
-    for start in range(0, LINES, 10_000):
+    for start in range(0, LINES, 5_000):
         run.write(
             [
                 f"line {number} says that all is well so far, and a little more"
-                for number in range(start, start + 10_000)
+                for number in range(start, start + 5_000)
             ]
         )
     run.finish(StateType.SUCCESS, "done")

@@ -63,7 +63,7 @@ class Outcome:
         rescues = sum(row.rescues for row in self.rows.values())
         return (
             f"seed {self.seed}: {len(self.acknowledged)} runs in {self.seconds:.0f} s;"
-            f" {sum(self.hits.values())} hits ({_counted(self.hits)}); {rescues} rescues; ended: {_counted(ended)}"
+            f" {self.hits.total()} hits ({_counted(self.hits)}); {rescues} rescues; ended: {_counted(ended)}"
         )
 
 
@@ -95,6 +95,7 @@ class Chaos:
         self._folder.mkdir()
         self._pauses: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._given_up = threading.Event()
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -105,6 +106,7 @@ class Chaos:
         try:
             self._strike()
         finally:
+            self._given_up.set()
             for thread in [making, *self._pauses]:
                 thread.join(stacks.PATIENCE)
         assert not making.is_alive(), "the runs were not made"
@@ -114,12 +116,18 @@ class Chaos:
         return self.outcome
 
     def _make_runs(self) -> None:
-        """What was acknowledged must be there at the end; the client repeats what was not."""
+        """What was acknowledged must be there at the end; the client repeats what was not.
+
+        They are spread over the hits, so that there is something to be hit to the last one.
+        """
         chosen = random.Random(self.outcome.seed)
         with contextlib.closing(
             client.Client(self.stack.url, self.stack.api._key, patience=stacks.PATIENCE)
         ) as api:
             for number in range(self._each):
+                due = number / self._each * self._hits - 3
+                while self.outcome.hits.total() < due and not self._given_up.wait(0.02):
+                    pass
                 for mode, flow in FLOWS.items():
                     made = api.create_flow_run(
                         flow=f"{PROJECT}/{flow}",
@@ -133,12 +141,18 @@ class Chaos:
     def _strike(self) -> None:
         """Until enough has hit, or nothing is left to be hit."""
         names, weights = list(KINDS), list(KINDS.values())
-        while sum(self.outcome.hits.values()) < self._hits and not self._is_over():
+        deadline = time.monotonic() + 6 * self._hits * self._every + BOUND
+        while self.outcome.hits.total() < self._hits:
+            assert time.monotonic() < deadline, f"only {_counted(self.outcome.hits)} hit"
             self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False, quiet=True)
             kind = self._random.choices(names, weights)[0]
+            has_hit = False
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                if getattr(self, f"_hit_{kind}")():
-                    self.outcome.hits[kind] += 1
+                has_hit = getattr(self, f"_hit_{kind}")()
+            if has_hit:
+                self.outcome.hits[kind] += 1
+            elif self._is_over():
+                return
 
     def _hit_run(self) -> bool:
         return self._hit_attempt(lambda found: found.run)
@@ -339,10 +353,10 @@ def _of_executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
     if row.state_type not in ("Success", "Crashed"):
         yield f"it ended as {row.state_type}: {row.state_message}"
     if row.state_type == "Success":
-        ended = outcome.events[run][-1] if outcome.events[run][-1].kind == "move" else None
-        at = (ended.at if ended else row.finished_at).timestamp()
-        done = [line for line in lines if line["what"] == "stop" and line["fence"] == row.fence]
-        if not done or done[0]["at"] > at:
+        at = next(event.at for event in outcome.events[run] if event.state_type == "Success").timestamp()
+        done = {line["fence"] for line in lines if line["what"] == "stop" and line["at"] <= at}
+        # an attempt that found the result of an earlier one has not executed anything
+        if not done or (row.fence in starts and row.fence not in done):
             yield f"it succeeded at {at:.3f} before its attempt {row.fence} was done: {lines}"
 
 

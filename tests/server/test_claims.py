@@ -126,6 +126,15 @@ def test_a_claim_whose_answer_was_lost_gives_the_same_run_again(life: Life) -> N
     assert life.claim(request_id="c1") is None, "another may have it by now"
 
 
+def test_a_claim_is_the_same_however_long_it_may_be_held(life: Life) -> None:
+    life.create()
+    first = life.claim(request_id="c1")
+    assert first is not None
+    request = wire_runs.ClaimFlowRun(agent_id=life.agent_id, wait_seconds=3)
+    again = life.server.call(operations.claim_flow_run, request, life.server.as_.agent, "c1")
+    assert again.assignment == first
+
+
 def test_an_empty_claim_can_be_repeated_with_the_same_request_id(life: Life) -> None:
     assert life.claim(request_id="c1") is None
     life.create()

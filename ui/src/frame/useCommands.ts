@@ -1,12 +1,13 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { Activity, BookOpen, type LucideIcon, Monitor, Moon, Play, Sun, Waypoints } from 'lucide-react'
+import { Activity, Ban, BookOpen, type LucideIcon, Monitor, Moon, Play, Sun, Waypoints } from 'lucide-react'
 import { useDeferredValue } from 'react'
 import { flowsQuery } from '@/api/flows'
 import type { Flow, FlowRun } from '@/api/generated'
 import { useMay } from '@/api/me'
 import { flowRunsQuery } from '@/api/runs'
 import { PLACES } from '@/frame/navigation'
+import { isFinished } from '@/ui/states'
 import { setTheme } from '@/ui/theme'
 
 export interface Command {
@@ -39,8 +40,8 @@ export function useCommands(text: string): { commands: Command[]; busy: boolean 
   const foundFlows = flows.data?.pages[0]?.items.slice(0, SHOWN) ?? []
   const foundRuns = asks ? (runs.data?.pages[0]?.items.slice(0, SHOWN) ?? []) : []
 
-  function openRun(flowRunId: string): void {
-    void navigate({ to: '/flow-runs/$flowRunId', params: { flowRunId } })
+  function openRun(flowRunId: string, search: Record<string, string> = {}): void {
+    void navigate({ to: '/flow-runs/$flowRunId', params: { flowRunId }, search })
   }
 
   function openFlow(flow: Flow, search: Record<string, string>): void {
@@ -80,6 +81,16 @@ export function useCommands(text: string): { commands: Command[]; busy: boolean 
         const act = () => openFlow(flow, { run: 'new' })
         return { key: `run-${flow.id}`, label: `Run ${flow.name}`, kind: 'Action', icon: Play, act }
       }),
+    )
+  }
+  if (mayRun) {
+    commands.push(
+      ...foundRuns
+        .filter((run) => !isFinished(run.state.type) && !run.cancel_requested)
+        .map((run): Command => {
+          const act = () => openRun(run.id, { ask: 'cancel' })
+          return { key: `cancel-${run.id}`, label: `Cancel ${run.name}`, kind: 'Action', icon: Ban, act }
+        }),
     )
   }
   commands.push(...THEMES.filter((command) => matches(command.label, wanted)))

@@ -1,9 +1,9 @@
 import { Link } from '@tanstack/react-router'
 import { Ban, Check, RotateCw } from 'lucide-react'
-import { useState } from 'react'
 import type { FlowRun } from '@/api/generated'
 import { useMay } from '@/api/me'
 import { useCancelFlowRun, useResumeFlowRun } from '@/api/runs'
+import { useSearchState } from '@/frame/search'
 import { Button, buttonClass } from '@/ui/Button'
 import { ConfirmDialog } from '@/ui/Dialog'
 import { isFinished } from '@/ui/states'
@@ -11,12 +11,12 @@ import { toast, toastError } from '@/ui/Toast'
 
 const NOT_ALLOWED = 'Your role may look, not run. An administrator can change it on the page Team.'
 
-/** Cancel, approve, run again; what the role does not allow is there, disabled, with the reason. */
+/** Cancel, approve, run again; what the role does not allow is there, disabled, with the reason. The palette asks to cancel by the address. */
 export function RunActions({ run }: { run: FlowRun }) {
   const may = useMay('run')
   const cancel = useCancelFlowRun()
   const resume = useResumeFlowRun()
-  const [asking, setAsking] = useState(false)
+  const [search, setSearch] = useSearchState()
   const why = may ? undefined : NOT_ALLOWED
   const unfinished = !isFinished(run.state.type)
   return (
@@ -43,7 +43,7 @@ export function RunActions({ run }: { run: FlowRun }) {
           icon={Ban}
           disabled={!may || run.cancel_requested}
           title={run.cancel_requested ? 'It has been told to stop.' : why}
-          onClick={() => setAsking(true)}
+          onClick={() => setSearch({ ask: 'cancel' })}
         >
           Cancel
         </Button>
@@ -64,8 +64,8 @@ export function RunActions({ run }: { run: FlowRun }) {
         </Button>
       )}
       <ConfirmDialog
-        open={asking}
-        onOpenChange={setAsking}
+        open={search.ask === 'cancel' && unfinished && may}
+        onOpenChange={() => setSearch({ ask: undefined })}
         title={`Cancel the run ${run.name}?`}
         action="Cancel the run"
         onConfirm={() => cancel.mutateAsync(run.id)}

@@ -12,7 +12,9 @@ export function RunSentence({ run }: { run: FlowRun }) {
   const link = 'inline-flex items-center gap-1 text-accent underline-offset-2 hover:underline'
   return (
     <div className="mb-4 flex flex-col gap-2">
-      <p className="max-w-prose wrap-anywhere whitespace-pre-line first-letter:uppercase">{stateSentence(run)}</p>
+      <p className="max-w-prose wrap-anywhere whitespace-pre-line first-letter:uppercase">
+        {stateSentence(run)}
+      </p>
       {run.waits !== null && !isFinished(run.state.type) && (
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1 border-l-4 border-submitted pl-3">
           <span>{run.waits.sentence}</span>
