@@ -1,7 +1,10 @@
 """What of an exception may leave the process."""
 
+import os
+
 import pytest
 
+from headrace import flow, task
 from headrace.executors import tracebacks
 
 
@@ -55,3 +58,17 @@ def test_the_text_of_an_exception_stays_here_where_the_setting_says_so(
         assert "a secret" not in tracebacks.strip(ValueError("a secret"))
     finally:
         tracebacks._text_is_hidden.cache_clear()
+
+
+def test_our_own_frames_are_left_out_where_there_are_the_users() -> None:
+    @task
+    def breaks() -> None:
+        raise ValueError("here")
+
+    @flow
+    def broken() -> None:
+        breaks()
+
+    shown = tracebacks.strip(broken.run().tasks["breaks"].exception)
+    assert __file__ in shown
+    assert f"headrace{os.sep}engine" not in shown

@@ -130,7 +130,7 @@ def test_a_claim_is_the_same_however_long_it_may_be_held(life: Life) -> None:
     life.create()
     first = life.claim(request_id="c1")
     assert first is not None
-    request = wire_runs.ClaimFlowRun(agent_id=life.agent_id, wait_seconds=3)
+    request = runs.ClaimFlowRun(agent_id=life.agent_id, wait_seconds=3)
     again = life.server.call(operations.claim_flow_run, request, life.server.as_.agent, "c1")
     assert again.assignment == first
 

@@ -1,9 +1,14 @@
 """Exceptions as text that may leave the process: where and what, without source lines and without locals."""
 
 import functools
+import os
 import traceback
+from pathlib import Path
 
 from headrace import settings
+
+#: The parts of Headrace that stand between a run and the user's function.
+_OURS = tuple(f"{Path(__file__).parent.parent / part}{os.sep}" for part in ("engine", "executors", "graph"))
 
 
 def strip(exception: BaseException) -> str:
@@ -44,10 +49,13 @@ def _text_is_hidden() -> bool:
 
 
 def _one(exception: BaseException) -> str:
-    frames = [
-        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_qualname}'
+    walked = [
+        (frame.f_code.co_filename, line, frame.f_code.co_qualname)
         for frame, line in traceback.walk_tb(exception.__traceback__)
     ]
+    # how we came to call the user's function helps nobody; where we failed ourselves, it does
+    theirs = [each for each in walked if not each[0].startswith(_OURS)] or walked
+    frames = [f'  File "{path}", line {line}, in {name}' for path, line, name in theirs]
     head = ["Traceback (most recent call last):", *frames] if frames else []
     lines = [*head, sentence(exception)]
     if isinstance(exception, BaseExceptionGroup):

@@ -49,7 +49,9 @@ def read_overview(call: Call[Any], request: overview.ReadOverview) -> overview.O
             *listed(state=["Failed", "Crashed"], since=since),
         ][:_SHOWN],
         running=listed(state=["Running", "Cancelling", "Submitted"]),
-        upcoming=sorted(listed(state=["Scheduled"]), key=lambda run: run.due_at),
+        upcoming=sorted(
+            (run for run in listed(state=["Scheduled"]) if not run.late), key=lambda run: run.due_at
+        ),
         agents=dict(healths),
         flows=call.connection.execute(
             _flows.where(tables.flows.c.project_id == project.id) if project else _flows
