@@ -1,4 +1,4 @@
-"""T22: a flow of 5,000 tasks: built, registered. Its first drawing is measured in a browser by tests/e2e."""
+"""T22: a flow of 5,000 tasks: built, registered. Its first drawing is t22_drawing.py."""
 
 import sys
 import time

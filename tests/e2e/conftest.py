@@ -1,6 +1,5 @@
 """One installation and one browser for all tests of the pages; a window of its own for each."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from place import PASSWORD, Place
 from playwright.sync_api import Browser, StorageState, sync_playwright
-from visitor import OUTPUT, ROOT, Visit, Visitor
+from visitor import OUTPUT, ROOT, Visit, Visitor, missing
 
 from stack import make_stack
 
@@ -30,13 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
-
-def missing(what: str) -> None:
-    """Where everything has to be checked, nothing is passed over."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from place import Place
 from playwright.sync_api import expect
-from visitor import OUTPUT, ROOT, Theme, Visit, Visitor
+from visitor import AXE, OUTPUT, ROOT, Theme, Visit, Visitor, missing
 
 
 def nothing(visitor: Visitor) -> None:
@@ -108,6 +108,8 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 @pytest.fixture(scope="module")
 def furnished(place: Place, sessions: Callable[[str], object]) -> Place:
     """With something of everything to look at."""
+    if not AXE.exists():
+        missing(f"axe-core is not at {AXE}: npm ci in ui/")
     sessions("viewer")
     place.api.create_project("empty")
     for made in (place.failed, place.unwanted, place.talk, place.paused_run, place.service_account):
