@@ -12,8 +12,12 @@ from headrace import client
 from headrace.core import states
 from headrace.wire import agents, flows, operations, runs, storage
 
-#: A label that the place's own agent does not have.
-LABEL = "by-hand"
+PROJECT = "by-hand"
+
+
+def label(flow: str) -> str:
+    """A label that no other agent has, so that the test's own takes the runs of this flow."""
+    return f"{PROJECT}-{flow}"
 
 
 def digest(text: str) -> str:
@@ -23,13 +27,13 @@ def digest(text: str) -> str:
 def register(place: Place, name: str, tasks: Sequence[flows.TaskSpec], **rest: Any) -> UUID:
     """A flow of these tasks, in the project "by-hand"; the answer is its id."""
     known = {project.name for project in place.api.list_projects()}
-    if LABEL not in known:
-        place.api.create_project(LABEL)
+    if PROJECT not in known:
+        place.api.create_project(PROJECT)
     structure = flows.Structure(
         name=name,
-        project=LABEL,
+        project=PROJECT,
         tasks=list(tasks),
-        labels=[LABEL],
+        labels=[label(name)],
         structure_sha256=digest(name),
         code_sha256=digest(f"code of {name}"),
         content_sha256=digest(f"content of {name}"),
@@ -37,7 +41,7 @@ def register(place: Place, name: str, tasks: Sequence[flows.TaskSpec], **rest: A
     )
     kept = storage.LocalStorage(path="/nowhere", host="nowhere")
     place.api.register_flow(flows.RegisterFlow(structure=structure, storage=kept))
-    return place.flow(f"{LABEL}/{name}").id
+    return place.flow(f"{PROJECT}/{name}").id
 
 
 class HandMadeRun:
@@ -46,11 +50,13 @@ class HandMadeRun:
     def __init__(self, place: Place, flow: str, **parameters: Any) -> None:
         assert place.local is not None
         self._written = 0
-        made = place.api.create_flow_run(flow=f"{LABEL}/{flow}", parameters=parameters)
+        made = place.api.create_flow_run(flow=f"{PROJECT}/{flow}", parameters=parameters)
         agent = client.Client(place.url, place.local.agent_key)
         me = agent.call(
             operations.register_agent,
-            agents.RegisterAgent(name=LABEL, instance=str(made.id), labels=[LABEL], launches=["local"]),
+            agents.RegisterAgent(
+                name=label(flow), instance=str(made.id), labels=[label(flow)], launches=["local"]
+            ),
         )
         claim = runs.ClaimFlowRun(agent_id=me.id, wait_seconds=10)
         found = agent.call(operations.claim_flow_run, claim).assignment

@@ -85,7 +85,7 @@ LOOKS = {
     "paused-run": Look(lambda place: place.page_of(place.paused_run), "Approve"),
     "cancel-a-run": Look(lambda place: place.page_of(place.paused_run), "Approve", act=press("Cancel")),
     "agents": Look("/agents", "Last contact"),
-    "agents-none-found": Look("/agents?health=gone", "No agent matches"),
+    "agents-none-found": Look("/agents?label=zebra", "No agent matches"),
     "account": Look("/account", "API keys"),
     "new-key": Look("/account", "API keys", act=press("New key")),
     "team": Look("/team", "viewer@shop.example"),

@@ -118,11 +118,12 @@ def test_an_agent_shows_what_it_is_and_what_it_ran(place: Place, visit: Visit) -
     agent = visitor.page.get_by_role("article", name="local")
     expect(agent).to_contain_text("Healthy")
     expect(agent).to_contain_text("talking")
-    visitor.field("Health").select_option("gone")
+    visitor.field("With the label").fill("zebra")
     visitor.sees("No agent matches")
     visitor.page.reload()
     visitor.sees("No agent matches")
-    visitor.field("Health").select_option("")
+    visitor.field("With the label").fill("")
+    visitor.field("Health").select_option("healthy")
     expect(agent).to_be_visible()
 
 

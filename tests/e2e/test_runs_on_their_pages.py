@@ -30,12 +30,11 @@ def test_states_come_by_the_live_connection_and_not_by_asking(place: Place, visi
     run = place.opening()
     visitor = visit(place.page_of(run, "tasks"))
     visitor.sees_state("Running")
-    visitor.settle()
+    visitor.rest()
     before = len(visitor.requests)
     # longer than the pages' own pace of asking where there is no live connection
     visitor.page.wait_for_timeout(6_000)
-    asked = [url for url in visitor.requests[before:] if f"{run.id}" in url]
-    assert asked == []
+    assert [url for url in visitor.requests[before:] if str(run.id) in url] == []
     place.bring_the_key(run)
     visitor.sees_state("Success")
     row = visitor.page.get_by_role("row").filter(has_text="sell")

@@ -100,6 +100,13 @@ class Visitor:
             ".map((one) => one.finished.catch(() => undefined))])"
         )
 
+    def rest(self) -> None:
+        """The page has asked for nothing for two seconds."""
+        seen = -1
+        while seen != len(self.requests):
+            seen = len(self.requests)
+            self.page.wait_for_timeout(2_000)
+
     def width_overrun(self) -> int:
         """By how many pixels the page is wider than the window."""
         return self.page.evaluate(

@@ -1,6 +1,7 @@
 """Live updates: a tab hears of what it asked for and of nothing else."""
 
 import asyncio
+import itertools
 import json
 
 import pytest
@@ -25,16 +26,15 @@ def changed(http: Http, *topics: str) -> None:
     http.server.run(tell())
 
 
-def listens(http: Http, socket: ClientConnection, *topics: str) -> None:
-    """Subscribes, and waits until the server has understood."""
-    socket.send(json.dumps({"subscribe": [*topics, "ready"]}))
-    while True:
-        changed(http, "ready")
-        try:
-            assert json.loads(socket.recv(timeout=0.2)) == {"topic": "ready"}
-        except TimeoutError:
-            continue
-        return
+_marks = itertools.count()
+
+
+def listens(socket: ClientConnection, *topics: str) -> None:
+    """Subscribes, and waits until the server has understood: it tells of each new topic at once, of this one last."""
+    mark = f"~{next(_marks)}"
+    socket.send(json.dumps({"subscribe": [*topics, "ready", mark]}))
+    while json.loads(socket.recv(timeout=10))["topic"] != mark:
+        pass
 
 
 def heard(socket: ClientConnection) -> list[str]:
@@ -47,24 +47,32 @@ def heard(socket: ClientConnection) -> list[str]:
 
 def test_a_tab_hears_of_its_topics_and_of_no_others(http: Http) -> None:
     with tab(http) as socket:
-        listens(http, socket, "flow_run:1", "agents")
+        listens(socket, "flow_run:1", "agents")
         changed(http, "flow_run:2", "agents", "flow_run:1", "ready")
         assert heard(socket) == ["agents", "flow_run:1"]
 
 
 def test_what_changes_often_is_told_once(http: Http) -> None:
     with tab(http) as socket:
-        listens(http, socket, "a")
+        listens(socket, "a")
         changed(http, *["a"] * 50, "ready")
         assert heard(socket) == ["a"]
 
 
 def test_a_new_subscription_replaces_the_old_one(http: Http) -> None:
     with tab(http) as socket:
-        listens(http, socket, "a")
-        listens(http, socket, "b")
+        listens(socket, "a")
+        listens(socket, "b")
         changed(http, "a", "b", "ready")
         assert heard(socket) == ["b"]
+
+
+def test_what_changed_before_the_subscription_was_understood_is_not_missed(http: Http) -> None:
+    with tab(http) as socket:
+        socket.send(json.dumps({"subscribe": ["a"]}))
+        assert json.loads(socket.recv(timeout=10)) == {"topic": "a"}
+        socket.send(json.dumps({"subscribe": ["a", "b"]}))
+        assert json.loads(socket.recv(timeout=10)) == {"topic": "b"}
 
 
 @pytest.mark.parametrize("nonsense", ["{", '{"subscribe": 1}', "[]", '{"else": []}'])
@@ -79,7 +87,7 @@ def test_who_speaks_nonsense_is_hung_up_on(http: Http, nonsense: str) -> None:
 
 def test_a_tab_that_went_is_forgotten(http: Http) -> None:
     with tab(http) as socket:
-        listens(http, socket, "a")
+        listens(socket, "a")
     hub = http.server.service.part(notices.Notices)
 
     async def forgotten() -> None:

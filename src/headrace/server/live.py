@@ -1,7 +1,7 @@
 """Live updates: one WebSocket a browser tab, on which the server says which topics changed.
 
-The tab sends `{"subscribe": [topic, …]}`, the whole set each time; the server sends `{"topic": …}`, each topic at most ten
-times a second. The notice says nothing of what changed: reading it needs the right to read, at that time.
+The tab sends `{"subscribe": [topic, …]}`, the whole set each time; the server sends `{"topic": …}`, once for each new topic
+and then whenever it changes, at most ten times a second. The notice says nothing of what changed: reading it needs the right to read, at that time.
 """
 
 import asyncio

@@ -47,11 +47,16 @@ class Notices:
             listener.hear(topic)
 
     def listen(self, listener: Listener, topics: Iterable[str]) -> None:
-        """From now on the listener hears of exactly these topics."""
+        """From now on the listener hears of exactly these topics. Of a new one it hears at once: what changed between its
+        reading and this moment was told to nobody.
+        """
+        before = listener.topics
         self.forget(listener)
         listener.topics = frozenset(topics)
         for topic in listener.topics:
             self._listeners[topic].add(listener)
+            if topic not in before:
+                listener.hear(topic)
 
     def forget(self, listener: Listener) -> None:
         """The listener hears of nothing any more."""

@@ -30,7 +30,7 @@ export function stateSentence(run: FlowRun): string {
     case 'Submitted':
       return `${run.agent ?? 'An agent'} starts it.`
     case 'Running':
-      return `${done(run)} of ${run.tasks.toLocaleString()} tasks are done.`
+      return `${done(run)} tasks are done.`
     case 'Paused':
       return 'It waits for an approval.'
     case 'Cancelling':
@@ -46,9 +46,12 @@ export function stateSentence(run: FlowRun): string {
   }
 }
 
+/** "3 of 8". The children of mapped tasks count as well, once it is known how many there are. */
 function done(run: FlowRun): string {
   const { Success = 0, Failed = 0, Crashed = 0, Cancelled = 0 } = run.task_states
-  return (Success + Failed + Crashed + Cancelled).toLocaleString()
+  const known = Object.values(run.task_states).reduce((sum, count) => sum + count, 0)
+  const ended = Success + Failed + Crashed + Cancelled
+  return `${ended.toLocaleString()} of ${Math.max(run.tasks, known).toLocaleString()}`
 }
 
 /** Where the reason of a wait leads: to the agents when none takes the run, to the flow when that is paused. */
