@@ -42,7 +42,7 @@ services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
 test: services  ## all tests but those in a browser; t=tests/core for a part
 	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e
 
-e2e: services  ## the browser's tests, with real processes
+e2e: services ui/node_modules/.bin/knip  ## the browser's tests, with real processes
 	$(BIN)/python -m pytest tests/e2e -q
 
 check: .venv/.dev  ## everything that is checked without running it

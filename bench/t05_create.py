@@ -1,5 +1,6 @@
 """T5: runs created per second over the API by 16 clients, none refused. T7: log lines per second accepted from 8 clients."""
 
+import socket
 import sys
 import threading
 import time
@@ -55,7 +56,9 @@ def log_lines(stack: Stack, batches: int = 100, size: int = 500) -> list[float]:
     client = Client(server_url=stack.url, api_key=stack.key)
     agent = client.call(
         operations.register_agent,
-        agents.RegisterAgent(name="bench", instance="1", launches=["local"], labels=["logs"]),
+        agents.RegisterAgent(
+            name="bench", instance="1", launches=["local"], labels=["logs", socket.gethostname()]
+        ),
     )
     claimed = []
     for _ in range(8):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy import event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -307,21 +308,6 @@ flow_runs = sa.Table(
         "(finished_at IS NOT NULL) = (state_type IN ('Success', 'Failed', 'Crashed', 'Cancelled'))",
         name="finished",
     ),
-    # the claim: due runs of the queues an agent serves
-    sa.Index(
-        "ix_flow_runs_claim",
-        "queue_id",
-        "not_before",
-        sqlite_where=sa.text("state_type = 'Scheduled'"),
-        postgresql_where=sa.text("state_type = 'Scheduled'"),
-    ),
-    # the reaper: leases that are over
-    sa.Index(
-        "ix_flow_runs_lease",
-        "lease_until",
-        sqlite_where=sa.text("lease_until IS NOT NULL"),
-        postgresql_where=sa.text("lease_until IS NOT NULL"),
-    ),
     # lists, newest first (ids are ordered by time)
     sa.Index("ix_flow_runs_flow", "flow_id", "id"),
     sa.Index("ix_flow_runs_project", "project_id", "id"),
@@ -330,6 +316,15 @@ flow_runs = sa.Table(
     # the dashboard: what ended in a period
     sa.Index("ix_flow_runs_finished", "finished_at", "state_type"),
 )
+
+#: Partial indexes: the claim's, of due runs by queue, and the reaper's, of leases that are held. As text, for naming a
+#: dialect's option in sa.Index imports the whole dialect: a tenth of a second of each server's start.
+PARTIAL_INDEXES = (
+    "CREATE INDEX ix_flow_runs_claim ON flow_runs (queue_id, not_before) WHERE state_type = 'Scheduled'",
+    "CREATE INDEX ix_flow_runs_lease ON flow_runs (lease_until) WHERE lease_until IS NOT NULL",
+)
+for _statement in PARTIAL_INDEXES:
+    event.listen(flow_runs, "after_create", sa.DDL(_statement))
 
 #: A run's history, append only: seq is the run's version after the move.
 run_events = sa.Table(

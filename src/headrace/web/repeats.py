@@ -1,7 +1,6 @@
 """What was answered to a request id, so that a request whose answer was lost can be sent again and has one effect."""
 
 import hashlib
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,16 +13,26 @@ from headrace.wire import operations
 
 #: The longest request id.
 LONGEST = 200
+_RESERVED = ("caller", "id", "operation", "body_sha256", "created_at")
 
 
 class Repeats:
     """Answers by caller and request id, kept in `table`."""
 
     def __init__(self, table: sa.Table) -> None:
+        # Whoever comes second with an id waits here until the first one's transaction has ended: looking for the row before
+        # the work and inserting it after would let two of them work side by side.
+        self._reserve = sa.text(
+            f"INSERT INTO {table.name} (caller, id, operation, body_sha256, created_at)"  # noqa: S608 - our own table's name
+            " VALUES (:caller, :id, :operation, :body_sha256, :created_at) ON CONFLICT (caller, id) DO NOTHING"
+        ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in _RESERVED))
         self._find = sa.select(table.c.operation, table.c.body_sha256, table.c.answer).where(
             table.c.caller == sa.bindparam("caller"), table.c.id == sa.bindparam("id")
         )
-        self._keep = table.insert()
+        self._insert = table.insert()
+        self._keep = table.update().where(
+            table.c.caller == sa.bindparam("of_caller"), table.c.id == sa.bindparam("of_id")
+        )
 
     def perform(
         self,
@@ -41,7 +50,17 @@ class Repeats:
         if call.request_id is None or caller is None or operation.repeat is operations.Repeat.NATURAL:
             return handler(call, request)
         digest = _digest(request)
-        row = call.connection.execute(self._find, {"caller": caller, "id": call.request_id}).one_or_none()
+        known = {"caller": caller, "id": call.request_id}
+        facts = known | {"operation": operation.name, "body_sha256": digest, "created_at": call.now}
+        rebuilds = operation.repeat is operations.Repeat.REBUILD
+        if rebuilds:
+            # often there is nothing to keep, as in each look of a held claim: a second one who keeps something at the
+            # same time is rolled back by the key, and finds the first one's when it is tried again
+            row = call.connection.execute(self._find, known).one_or_none()
+        elif call.connection.execute(self._reserve, facts).rowcount == 0:
+            row = call.connection.execute(self._find, known).one()
+        else:
+            row = None
         if row is not None:
             if (row.operation, bytes(row.body_sha256)) != (operation.name, digest):
                 raise errors.Invalid(
@@ -50,36 +69,16 @@ class Repeats:
                 )
             return _again(call, handler, operation, request, row.answer)
         answer = handler(call, request)
-        self._remember(call, caller, operation, request, digest, answer)
-        return answer
-
-    def _remember(
-        self,
-        call: handlers.Call[Any],
-        caller: str,
-        operation: operations.Operation[Any, Any],
-        request: wire.Message,
-        digest: bytes,
-        answer: wire.Answer,
-    ) -> None:
-        kept: bytes | None = None
-        if operation.repeat is operations.Repeat.ANSWER:
-            kept = msgspec.json.encode(answer)
-        elif operation.repeat is operations.Repeat.REBUILD:
-            if call.keep is None:
-                return
-            kept = msgspec.json.encode(call.keep)
         run_id: UUID | None = call.flow_run_id or getattr(request, "flow_run_id", None)
-        values: dict[str, str | bytes | datetime | UUID | None] = {
-            "caller": caller,
-            "id": call.request_id,
-            "operation": operation.name,
-            "body_sha256": digest,
-            "answer": None if kept is None else kept.decode(),
-            "flow_run_id": run_id,
-            "created_at": call.now,
-        }
-        call.connection.execute(self._keep, values)
+        if rebuilds and call.keep is not None:
+            kept = msgspec.json.encode(call.keep).decode()
+            call.connection.execute(self._insert, facts | {"answer": kept, "flow_run_id": run_id})
+        elif not rebuilds:
+            secret = operation.repeat is operations.Repeat.REFUSE
+            kept = None if secret else msgspec.json.encode(answer).decode()
+            mine = {"of_caller": caller, "of_id": call.request_id}
+            call.connection.execute(self._keep, mine | {"answer": kept, "flow_run_id": run_id})
+        return answer
 
 
 def _digest(request: wire.Message) -> bytes:
