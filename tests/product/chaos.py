@@ -107,6 +107,8 @@ class Chaos:
             self._strike()
         finally:
             self._given_up.set()
+            # the last one to be hit may have been the server, without which no run can be made
+            self._keep_up(stacks.PATIENCE, lambda: not making.is_alive(), quiet=True)
             for thread in [making, *self._pauses]:
                 thread.join(stacks.PATIENCE)
         assert not making.is_alive(), "the runs were not made"
