@@ -6,6 +6,7 @@ from headrace.engine import flow_runner
 from headrace.graph import context, graph, task
 from headrace.wire import executors
 from measure import Row, repeat, report
+from peer_programs import noop_microseconds
 
 
 @task.task
@@ -53,7 +54,7 @@ def main() -> None:
     report(
         Row(
             "T1", "no-op task, 1,000 flat, local executor, CPU per task", "µs",
-            repeat(15, lambda: cpu_per_task(one_thousand, 1_000, local)), 60, 25,
+            repeat(15, lambda: cpu_per_task(one_thousand, 1_000, local)), 60, 25, peers=noop_microseconds(),
         ),
         Row(
             "T1", "no-op task, 10,000 mapped, local executor, CPU per task", "µs",

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from measure import Row, cpu_of, report
+from peer_programs import fib_ratios
 
 FUNCTION = """
 def fib(n):
@@ -67,7 +68,7 @@ def main() -> None:
         wall(short)
         report(
             Row(
-                "T15", "10 × fib(33) in sequence, CPU ÷ bare Python", "×", ratios, 1.05, 1.02,
+                "T15", "10 × fib(33) in sequence, CPU ÷ bare Python", "×", ratios, 1.05, 1.02, peers=fib_ratios(10, 33, floor),
                 notes=f"(bare: {floor:.3g} s)",
             ),
             Row("T14", "40 × fib(10) in sequence, in process, whole program", "s", [wall(short) for _ in range(9)], 0.35, 0.2),

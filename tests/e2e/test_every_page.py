@@ -140,7 +140,8 @@ def test_a_page_is_sound_in_both_themes(furnished: Place, visit: Visit, name: st
 
 
 def test_the_picture_of_the_readme_is_a_run_of_the_sample(place: Place, visit: Visit) -> None:
-    visitor = visit(place.page_of(place.demo), color_scheme="light", reduced_motion="reduce")
+    page = f"{place.page_of(place.demo)}?tab=schematic"
+    visitor = visit(page, color_scheme="light", reduced_motion="reduce")
     visitor.sees_state("Success")
     visitor.settle()
     picture = visitor.page.screenshot()

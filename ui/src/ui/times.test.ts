@@ -15,7 +15,7 @@ test.each([
   [0.0041, '4 ms'],
   [0.0996, '0.10 s'],
   [9.996, '10.0 s'],
-  [-3, '0 ms'],
+  [-3, '< 1 ms'],
 ])('%d seconds read %s', (seconds, words) => {
   expect(formatSeconds(seconds)).toBe(words)
 })

@@ -35,7 +35,8 @@ export function relativeTime(at: string, now: number): string {
 
 /** "4 ms", "0.42 s", "12.3 s", "3 min 05 s", "2 h 07 min", "3 d 4 h". */
 export function formatSeconds(seconds: number): string {
-  if (seconds < 0.0995) return `${Math.max(Math.round(seconds * 1000), 0)} ms`
+  if (seconds < 0.0005) return '< 1 ms'
+  if (seconds < 0.0995) return `${Math.round(seconds * 1000)} ms`
   if (seconds < 9.995) return `${seconds.toFixed(2)} s`
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`
   const whole = Math.round(seconds)

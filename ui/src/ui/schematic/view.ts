@@ -32,10 +32,10 @@ export function fit(content: Box, screen: Box, margin = 24): View {
   }
 }
 
-/** A readable start: the whole picture where that can be read, else its beginning at a scale that can. */
-export function start(content: Box, screen: Box, readable = 0.85): View {
+/** A good start: the whole picture where its words can still be made out, else its beginning at a scale to read at. */
+export function start(content: Box, screen: Box, enough = 0.55, readable = 0.85): View {
   const whole = fit(content, screen)
-  if (whole.scale >= readable) return whole
+  if (whole.scale >= enough) return whole
   const centred = (screen.height - content.height * readable) / 2
   return { scale: readable, x: 24, y: content.height * readable <= screen.height ? centred : 24 }
 }
