@@ -15,6 +15,7 @@ const GAP_MS = 250
 class Live {
   private readonly wanted = new Map<string, number>()
   private readonly listeners = new Set<() => void>()
+  private readonly left = new Set<string>()
   private readonly stale = new Set<string>()
   private readonly busy = new Set<string>()
   private socket: WebSocket | null = null
@@ -35,7 +36,10 @@ class Live {
   remove(topic: string): void {
     const count = (this.wanted.get(topic) ?? 1) - 1
     if (count) this.wanted.set(topic, count)
-    else this.wanted.delete(topic)
+    else {
+      this.wanted.delete(topic)
+      this.left.add(topic)
+    }
     this.changed()
   }
 
@@ -53,7 +57,14 @@ class Live {
       if (this.wanted.size === 0) this.close()
       else if (this.socket === null) this.connect()
       else this.announce()
+      this.lookOnceMore()
     }, 0)
+  }
+
+  /** The last notices of a topic may be on their way when its listener goes: a run's last lines and its end come together. */
+  private lookOnceMore(): void {
+    for (const topic of this.left) if (!this.wanted.has(topic)) this.invalidate(topic)
+    this.left.clear()
   }
 
   private connect(): void {
