@@ -1,19 +1,10 @@
 """What peers are given to do, each as a program of its own: the same work as ours, in their words. `{count}` tasks."""
 
 from measure import cpu_of
-from peers import FOLDER, python_of
+from peers import python_of
 
-#: `count` tasks that do nothing, in one process and without a server of the user's (Prefect starts one of its own).
+#: `count` tasks that do nothing, in one process and without a server.
 NOOP = {
-    "prefect": """
-from prefect import flow, task
-@task
-def noop(): pass
-@flow
-def noops():
-    for _ in range({count}): noop()
-noops()
-""",
     "dagster": """
 from dagster import job, op
 @op
@@ -57,12 +48,7 @@ def noop_microseconds(count: int = 300) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, program in NOOP.items():
         if python := python_of(name):
-            env = {
-                "PREFECT_HOME": str(FOLDER / "prefect-home"),
-                "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-                "PREFECT_LOGGING_LEVEL": "ERROR",
-            }
-            few, many = (cpu_of([python, "-c", program.format(count=each)], env) for each in (1, 1 + count))
+            few, many = (cpu_of([python, "-c", program.format(count=each)]) for each in (1, 1 + count))
             found[name] = (many - few) / count * 1e6
     return found
 

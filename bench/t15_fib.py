@@ -61,7 +61,7 @@ def main() -> None:
         folder = Path(made)
         ours, bare = program(OURS, 10, 33, folder), program(BARE, 10, 33, folder)
         # CPU time, in turns: other work on the machine falls on both alike.
-        pairs = [(cpu_of(ours), cpu_of(bare)) for _ in range(5)]
+        pairs = [(cpu_of(ours), cpu_of(bare)) for _ in range(3)]
         ratios = [mine / floor for mine, floor in pairs]
         floor = statistics.median(floor for _, floor in pairs)
         short = program(OURS, 40, 10, folder)
