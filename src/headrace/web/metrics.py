@@ -4,12 +4,9 @@ import bisect
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from headrace.web import service
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BOUNDS = (*(f"{bound:g}" for bound in _BUCKETS), "+Inf")
@@ -42,7 +39,7 @@ class Metrics:
         process_collector.ProcessCollector(registry=registry)
         return prometheus_client.generate_latest(registry)
 
-    def collect(self) -> "Iterator[Metric]":
+    def collect(self) -> Iterator[Any]:
         """Each figure with its labels; the registry asks for them."""
         from prometheus_client import metrics_core
 
