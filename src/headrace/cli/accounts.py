@@ -141,10 +141,9 @@ def completion(shell: str | None) -> None:
     """Print the completion script of a shell, for example: eval "$(headrace completion bash)"."""
     from click import shell_completion
 
-    from headrace.cli import main
-
+    root = click.get_current_context().find_root().command
     name = shell or Path(os.environ.get("SHELL", "bash")).name
     kind = shell_completion.get_completion_class(name)
     if kind is None:
         raise errors.Invalid(f"there is no completion for {name!r}; take bash, zsh or fish")
-    click.echo(kind(main.root, {}, "headrace", "_HEADRACE_COMPLETE").source())
+    click.echo(kind(root, {}, "headrace", "_HEADRACE_COMPLETE").source())
