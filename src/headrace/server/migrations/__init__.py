@@ -14,7 +14,7 @@ from headrace import errors
 from headrace.server import tables
 from headrace.web import database as databases
 
-#: The revision that tables.py describes: a change of tables.py brings a new file in `versions/` and raises this.
+#: The revision that `tables` describes: a change there brings a new file in `versions/` and raises this.
 HEAD = "0001"
 FOLDER = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-"""The client: `Client.call(operation, request)`, the methods people type, and the HTTP underneath.
+"""The HTTP underneath: any operation of the server called once, in words of messages and exceptions.
 
 A call is repeated only where that is safe: every mutation carries an `Idempotency-Key` that its repetitions share.
 """
@@ -9,16 +9,13 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
-from uuid import UUID
 
 import msgspec
 
 from headrace import errors, settings, wire
-from headrace.wire import flows, logs, operations, run_configs, runs
 from headrace.wire.operations import Operation
 
 if TYPE_CHECKING:
@@ -64,13 +61,8 @@ class Sent:
     body: bytes | None
 
 
-class Client:
-    """Speaks with a server; safe to share between threads, and to use in a forked child.
-
-    What is not given comes from the settings: `server_url` and `api_key`. `patience` is how many seconds a call goes on
-    trying while the server does not answer; 0 makes one try. Raises errors.Unreachable, errors.Unauthenticated and what
-    the server says by its problems' codes.
-    """
+class Connection:
+    """One server, spoken to as one account: what every noun of the client calls through."""
 
     def __init__(
         self,
@@ -126,6 +118,15 @@ class Client:
             yield from response.stream(65536)
         finally:
             response.release_conn()
+
+    def pages(self, operation: Operation[Req, wire.Page[Any]], request: Req) -> Iterator[Any]:
+        """The items of all pages of a list, asked for as they are used."""
+        while True:
+            page = self.call(operation, request)
+            yield from page.items
+            if page.next is None:
+                return
+            request = msgspec.structs.replace(request, after=page.next)
 
     def prepare(self, operation: Operation[Req, Any], request: Req, *, request_id: str | None = None) -> Sent:
         """The HTTP request of a call, not sent."""
@@ -221,153 +222,6 @@ class Client:
         pool, self._pool = self._pool, None
         if pool is not None and pool[0] == os.getpid():
             pool[1].close()
-
-    # --- projects and flows ---
-
-    def create_project(self, name: str, description: str = "") -> flows.Project:
-        return self.call(operations.create_project, flows.CreateProject(name=name, description=description))
-
-    def list_projects(self) -> Iterator[flows.Project]:
-        return self._pages(operations.list_projects, flows.ListProjects())
-
-    def list_flows(
-        self, *, project: str | None = None, search: str | None = None, archived: bool = False
-    ) -> Iterator[flows.Flow]:
-        return self._pages(
-            operations.list_flows, flows.ListFlows(project=project, search=search, archived=archived)
-        )
-
-    def find_flow(self, flow: str, project: str | None = None) -> flows.Flow:
-        """The flow of this name; `flow` may be written "project/flow"."""
-        project, flow = self._names(project, flow)
-        return self.call(operations.find_flow, flows.FindFlow(project=project, flow=flow))
-
-    def register_flow(self, request: flows.RegisterFlow) -> flows.Registered:
-        return self.call(operations.register_flow, request, timeout=120)
-
-    # --- flow runs ---
-
-    def create_flow_run(
-        self,
-        *,
-        project: str | None = None,
-        flow: str = "",
-        flow_id: UUID | None = None,
-        version: int | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        run_name: str | None = None,
-        scheduled_at: datetime | None = None,
-        labels: Sequence[str] | None = None,
-        run_config: run_configs.RunConfig | None = None,
-        log_level: str = "INFO",
-        idempotency_key: str | None = None,
-    ) -> runs.FlowRun:
-        """Asks for a run, now or at `scheduled_at`. What is not given comes from the flow's settings.
-
-        Two calls with one `idempotency_key` make one run.
-        """
-        project, flow = ("", "") if flow_id else self._names(project, flow)
-        request = runs.CreateFlowRun(
-            flow_id=flow_id,
-            project=project,
-            flow=flow,
-            version=version,
-            parameters=dict(parameters or {}),
-            name=run_name,
-            due_at=scheduled_at,
-            labels=None if labels is None else list(labels),
-            run_config=run_config,
-            log_level=log_level,
-            idempotency_key=idempotency_key,
-        )
-        return self.call(operations.create_flow_run, request)
-
-    def read_flow_run(self, flow_run_id: UUID) -> runs.FlowRun:
-        return self.call(operations.read_flow_run, runs.FlowRunRef(flow_run_id=flow_run_id))
-
-    def list_flow_runs(
-        self,
-        *,
-        project: str | None = None,
-        flow_id: UUID | None = None,
-        state: Sequence[str] = (),
-        since: datetime | None = None,
-    ) -> Iterator[runs.FlowRun]:
-        """Flow runs, newest first, fetched a page at a time as they are read."""
-        request = runs.ListFlowRuns(project=project, flow_id=flow_id, state=list(state), since=since)
-        return self._pages(operations.list_flow_runs, request)
-
-    def wait_for(self, run: runs.FlowRun | UUID, timeout: float | timedelta | None = None) -> runs.FlowRun:
-        """The run once it is finished. Raises TimeoutError when that takes longer than `timeout` (seconds)."""
-        flow_run_id = run if isinstance(run, UUID) else run.id
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        until = None if seconds is None else time.monotonic() + seconds
-        pause = 0.05
-        while True:
-            found = self.read_flow_run(flow_run_id)
-            if found.state.is_finished:
-                return found
-            if until is not None and time.monotonic() + pause > until:
-                raise TimeoutError(f"run {found.name!r} is still {found.state.name} after {seconds:g} s")
-            time.sleep(pause)
-            pause = min(1.0, pause * 1.5)
-
-    def cancel_flow_run(self, flow_run_id: UUID, reason: str = "") -> runs.FlowRun:
-        return self.call(
-            operations.cancel_flow_run, runs.CancelFlowRun(flow_run_id=flow_run_id, reason=reason)
-        )
-
-    def resume_flow_run(self, flow_run_id: UUID) -> runs.FlowRun:
-        return self.call(operations.resume_flow_run, runs.ResumeFlowRun(flow_run_id=flow_run_id))
-
-    def list_task_runs(
-        self, flow_run_id: UUID, *, slug: str | None = None, state: Sequence[str] = ()
-    ) -> Iterator[runs.TaskRun]:
-        return self._pages(
-            operations.list_task_runs,
-            runs.ListTaskRuns(flow_run_id=flow_run_id, slug=slug, state=list(state)),
-        )
-
-    def list_logs(
-        self,
-        flow_run_id: UUID,
-        *,
-        level: int = 0,
-        task: str | None = None,
-        search: str | None = None,
-        since: datetime | None = None,
-    ) -> Iterator[logs.LogLine]:
-        """A run's log records in order of time, fetched a page at a time as they are read."""
-        request = logs.ListLogs(flow_run_id=flow_run_id, level=level, task=task, search=search, since=since)
-        return self._pages(operations.list_logs, request)
-
-    def follow_logs(self, flow_run_id: UUID, *, level: int = 0) -> Iterator[logs.LogLine]:
-        """A run's log records as they come, until the run is finished."""
-        last, since, pause = -1, None, 0.1
-        while True:
-            finished = self.read_flow_run(flow_run_id).state.is_finished
-            before = last
-            for line in self.list_logs(flow_run_id, level=level, since=since):
-                if line.number > last:
-                    last, since = line.number, line.at
-                    yield line
-            if finished:
-                return
-            pause = 0.1 if last > before else min(1.0, pause * 1.5)
-            time.sleep(pause)
-
-    def _pages(self, operation: Operation[Req, wire.Page[Any]], request: Req) -> Iterator[Any]:
-        while True:
-            page = self.call(operation, request)
-            yield from page.items
-            if page.next is None:
-                return
-            request = msgspec.structs.replace(request, after=page.next)
-
-    def _names(self, project: str | None, flow: str) -> tuple[str, str]:
-        if project is None and "/" in flow:
-            project, flow = flow.split("/", 1)
-        return project or self._project, flow
 
 
 def problem(status: int, data: bytes, server_url: str) -> errors.HeadraceError:
