@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from headrace import client, errors, settings
-from headrace.client import Client
+from headrace.client import Client, connection
 from headrace.flows import flow
 from headrace.graph.task import task
 from headrace.wire import flows, logs, operations
@@ -231,7 +231,7 @@ def test_many_threads_share_a_client(api: Client) -> None:
 
 
 def test_inside_a_run_the_client_speaks_as_the_run(wayward: Wayward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_inside", None)
+    monkeypatch.setattr(connection, "_inside", None)
     client.enter_run(wayward.url, "the run's token")
     wayward.answers = [(200, {}, PROJECT)]
     inside = Client()

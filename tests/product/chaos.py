@@ -36,20 +36,27 @@ PROBE = Path(__file__).with_name("probe.py")
 PROJECT = "chaos"
 FLOWS = {"crash": "at-most-once", "reschedule": "at-least-once"}
 AGENTS, LIMIT = 3, 4
-#: What is hit, and how often in comparison.
-KINDS = {"run": 34, "supervisor": 26, "agent": 22, "server": 9, "template": 7, "pause": 2}
+#: What is killed, and how often in comparison.
+KINDS = {"run": 34, "supervisor": 26, "agent": 22, "server": 9, "template": 7}
+#: Seconds that a sleeper's code takes: the attempt that follows a pause must still be at it when the paused one wakes.
+SLEEPER = 5.0
 #: Seconds after the last fault in which every run must have ended: a claim, a rescue and an execution, three times over.
 BOUND = 120.0
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What happened. `struck` has what was killed of each attempt of a run, and `paused` what was stopped past its deadline."""
+    """What happened.
+
+    `kills` and `pauses` have hit; `struck` has the attempts of each run that they hit, `paused` the runs that were stopped,
+    and `woken` those of them that went on after another attempt of theirs had begun.
+    """
 
     seed: int
-    hits: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    kills: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     struck: dict[str, set[int]] = dataclasses.field(default_factory=lambda: collections.defaultdict(set))
     paused: set[str] = dataclasses.field(default_factory=set)
+    woken: set[str] = dataclasses.field(default_factory=set)
     acknowledged: dict[str, str] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     rows: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -63,7 +70,9 @@ class Outcome:
         rescues = sum(row.rescues for row in self.rows.values())
         return (
             f"seed {self.seed}: {len(self.acknowledged)} runs in {self.seconds:.0f} s;"
-            f" {self.hits.total()} hits ({_counted(self.hits)}); {rescues} rescues; ended: {_counted(ended)}"
+            f" {self.kills.total()} kills ({_counted(self.kills)});"
+            f" {len(self.paused)} pauses, {len(self.woken)} woken late;"
+            f" {rescues} rescues; ended: {_counted(ended)}"
         )
 
 
@@ -72,14 +81,18 @@ def _counted(counter: collections.Counter[str]) -> str:
 
 
 class Chaos:
-    """Makes `each` runs of each mode and strikes until `hits` have hit; then lets everything end."""
+    """Makes `each` runs of each mode and strikes until `kills` and `pauses` have hit; then lets everything end.
+
+    Some of the rescheduled runs are sleepers: each is paused once, past its deadline, and not hit otherwise.
+    """
 
     def __init__(
         self,
         stack: stacks.Stack,
         *,
         each: int,
-        hits: int,
+        kills: int,
+        pauses: int,
         seed: int,
         seconds: tuple[float, float] = (0.4, 2.0),
         every: float = 0.3,
@@ -87,14 +100,17 @@ class Chaos:
         self.stack = stack
         self.outcome = Outcome(seed)
         self._each = each
-        self._hits = hits
+        self._kills = kills
+        self._pauses = pauses
         self._random = random.Random(seed)
         self._seconds = seconds
         self._every = every
         self._folder = stack.folder / "probe"
         self._folder.mkdir()
-        self._pauses: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._sleepers: set[str] = set()
+        #: The agents that get no time now.
+        self._asleep: set[str] = set()
+        self._sleeping: list[threading.Thread] = []
         self._given_up = threading.Event()
 
     def run(self) -> Outcome:
@@ -108,8 +124,9 @@ class Chaos:
         finally:
             self._given_up.set()
             # the last one to be hit may have been the server, without which no run can be made
-            self._keep_up(stacks.PATIENCE, lambda: not making.is_alive(), quiet=True)
-            for thread in [making, *self._pauses]:
+            threads = [making, *self._sleeping]
+            self._keep_up(stacks.PATIENCE, lambda: not any(thread.is_alive() for thread in threads))
+            for thread in threads:
                 thread.join(stacks.PATIENCE)
         assert not making.is_alive(), "the runs were not made"
         self._keep_up(BOUND, self._is_over)
@@ -123,19 +140,24 @@ class Chaos:
         They are spread over the hits, so that there is something to be hit to the last one.
         """
         chosen = random.Random(self.outcome.seed)
+        sleepers = {self._each * number // self._pauses for number in range(self._pauses)}
         with contextlib.closing(
             client.Client(self.stack.url, self.stack.api._key, patience=stacks.PATIENCE)
         ) as api:
             for number in range(self._each):
-                due = number / self._each * self._hits - 3
-                while self.outcome.hits.total() < due and not self._given_up.wait(0.02):
+                due = number / self._each * self._kills - 3
+                while self.outcome.kills.total() < due and not self._given_up.wait(0.02):
                     pass
                 for mode, flow in FLOWS.items():
+                    is_sleeper = mode == "reschedule" and number in sleepers
+                    seconds = SLEEPER if is_sleeper else chosen.uniform(*self._seconds)
                     made = api.create_flow_run(
                         flow=f"{PROJECT}/{flow}",
-                        parameters={"folder": str(self._folder), "seconds": chosen.uniform(*self._seconds)},
+                        parameters={"folder": str(self._folder), "seconds": seconds},
                         idempotency_key=str(number),
                     )
+                    if is_sleeper:
+                        self._sleepers.add(str(made.id))
                     self.outcome.acknowledged[str(made.id)] = mode
 
     # --- striking ---
@@ -143,27 +165,30 @@ class Chaos:
     def _strike(self) -> None:
         """Until enough has hit, or nothing is left to be hit."""
         names, weights = list(KINDS), list(KINDS.values())
-        deadline = time.monotonic() + 6 * self._hits * self._every + BOUND
-        while self.outcome.hits.total() < self._hits:
-            assert time.monotonic() < deadline, f"only {_counted(self.outcome.hits)} hit"
-            self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False, quiet=True)
+        deadline = time.monotonic() + 6 * self._kills * self._every + BOUND
+        while self.outcome.kills.total() < self._kills or len(self.outcome.paused) < self._pauses:
+            assert time.monotonic() < deadline, f"only {_counted(self.outcome.kills)} hit"
+            self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False)
+            self._pause_a_sleeper()
             kind = self._random.choices(names, weights)[0]
             has_hit = False
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
-                has_hit = getattr(self, f"_hit_{kind}")()
+                has_hit = getattr(self, f"_kill_{kind}")()
             if has_hit:
-                self.outcome.hits[kind] += 1
+                self.outcome.kills[kind] += 1
             elif self._is_over():
                 return
 
-    def _hit_run(self) -> bool:
-        return self._hit_attempt(lambda found: found.run)
+    def _kill_run(self) -> bool:
+        return self._kill_attempt(lambda found: found.run)
 
-    def _hit_supervisor(self) -> bool:
-        return self._hit_attempt(lambda found: found.supervisor)
+    def _kill_supervisor(self) -> bool:
+        return self._kill_attempt(lambda found: found.supervisor)
 
-    def _hit_attempt(self, part: Any) -> bool:
-        found = [one for one in self.stack.run_processes() if part(one)]
+    def _kill_attempt(self, part: Any) -> bool:
+        found = [
+            one for one in self.stack.run_processes() if part(one) and one.flow_run_id not in self._sleepers
+        ]
         if not found:
             return False
         chosen = self._random.choice(found)
@@ -172,70 +197,72 @@ class Chaos:
         os.kill(part(chosen), signal.SIGKILL)
         return True
 
-    def _hit_agent(self) -> bool:
-        return self._hit_process(self.stack.agents[self._random.choice(sorted(self.stack.agents))])
+    def _kill_agent(self) -> bool:
+        return self._kill_process(self.stack.agents[self._random.choice(self._awake())])
 
-    def _hit_server(self) -> bool:
+    def _kill_server(self) -> bool:
         assert self.stack.server is not None
         # one that is not yet ready again cannot have anything to lose
-        return self.stack.is_ready() and self._hit_process(self.stack.server)
+        return self.stack.is_ready() and self._kill_process(self.stack.server)
 
-    def _hit_process(self, process: subprocess.Popen[bytes]) -> bool:
+    def _kill_process(self, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:
             return False
         self.stack.kill(process)
         return True
 
-    def _hit_template(self) -> bool:
-        agent = self.stack.agents[self._random.choice(sorted(self.stack.agents))]
+    def _kill_template(self) -> bool:
+        agent = self.stack.agents[self._random.choice(self._awake())]
         for pid in stacks.children(agent.pid):
             if "headrace.engine.template" in psutil.Process(pid).cmdline():
                 os.kill(pid, signal.SIGKILL)
                 return True
         return False
 
-    def _hit_pause(self) -> bool:
-        """A host that sleeps past the deadline of one of its runs: the agent, the supervisor and the run get no time."""
-        modes = self.outcome.acknowledged
-        found = [
-            one
-            for one in self.stack.run_processes()
-            if one.run
-            and modes.get(one.flow_run_id) == "reschedule"
-            and one.flow_run_id not in self.outcome.paused
-            and self._has_started(one)
-        ]
-        if not found:
-            return False
-        chosen = self._random.choice(found)
-        name = next(
-            name
-            for name in self.stack.agents
-            if (self.stack.home / "agents" / name / "runs" / f"{chosen.flow_run_id}-{chosen.fence}").exists()
-        )
-        with self._lock:
-            self.outcome.paused.add(chosen.flow_run_id)
-            self.outcome.struck[chosen.flow_run_id].add(chosen.fence)
-        thread = threading.Thread(target=self._sleep, args=(chosen, self.stack.agents[name].pid))
-        self._pauses.append(thread)
-        thread.start()
-        return True
+    def _awake(self) -> list[str]:
+        return sorted(self.stack.agents.keys() - self._asleep)
 
-    def _sleep(self, chosen: stacks.RunProcess, agent: int) -> None:
+    def _pause_a_sleeper(self) -> None:
+        """A host that sleeps past the deadline of one of its runs: the agent, the supervisor and the run get no time.
+
+        One agent at least stays awake, or nobody could begin another attempt.
+        """
+        if len(self._awake()) == 1:
+            return
+        for one in self.stack.run_processes():
+            if one.flow_run_id not in self._sleepers - self.outcome.paused or not self._has_started(one):
+                continue
+            name = next(name for name in self.stack.agents if self._directory(name, one).exists())
+            if one.run is None or name in self._asleep:
+                continue
+            self.outcome.paused.add(one.flow_run_id)
+            self.outcome.struck[one.flow_run_id].add(one.fence)
+            self._asleep.add(name)
+            self._sleeping.append(threading.Thread(target=self._sleep, args=(one, one.run, name)))
+            self._sleeping[-1].start()
+            return
+
+    def _directory(self, agent: str, one: stacks.RunProcess) -> Path:
+        return self.stack.home / "agents" / agent / "runs" / f"{one.flow_run_id}-{one.fence}"
+
+    def _sleep(self, chosen: stacks.RunProcess, run: int, name: str) -> None:
         """Until another attempt has begun. The run's process wakes first, so that nobody stops it from writing."""
-        assert chosen.run is not None
-        known = {pid: identity.start_time(pid) for pid in (chosen.run, chosen.supervisor, agent)}
-        for pid in (agent, chosen.supervisor, chosen.run):
+        agent = self.stack.agents[name].pid
+        known = {pid: identity.start_time(pid) for pid in (run, chosen.supervisor, agent)}
+        for pid in (agent, chosen.supervisor, run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + stacks.PATIENCE
         while time.monotonic() < deadline and not self._is_superseded(chosen):
             time.sleep(0.05)
-        for pid in (chosen.run, chosen.supervisor, agent):
+        if self._is_superseded(chosen) and identity.start_time(run) == known[run]:
+            self.outcome.woken.add(chosen.flow_run_id)
+        for pid in (run, chosen.supervisor, agent):
             with contextlib.suppress(ProcessLookupError):
                 if identity.start_time(pid) == known[pid]:
                     os.kill(pid, signal.SIGCONT)
             time.sleep(0.7)
+        self._asleep.discard(name)
 
     def _has_started(self, one: stacks.RunProcess) -> bool:
         said = [line for line in self._lines(one.flow_run_id) if line["fence"] == one.fence]
@@ -251,8 +278,8 @@ class Chaos:
 
     # --- keeping it up ---
 
-    def _keep_up(self, seconds: float, done: Any, *, quiet: bool = False) -> None:
-        """Starts again what has ended, until it is done."""
+    def _keep_up(self, seconds: float, done: Any) -> None:
+        """Starts again what has ended, until it is done or the time is over."""
         deadline = time.monotonic() + seconds
         while not done():
             if self.stack.server is not None and self.stack.server.poll() is not None:
@@ -261,7 +288,6 @@ class Chaos:
                 if agent.poll() is not None:
                     self.stack.start_agent(name, limit=LIMIT)
             if time.monotonic() > deadline:
-                assert quiet, f"not all runs have ended {seconds:g} s after the last fault: {self._left()}"
                 return
             time.sleep(0.05)
 
@@ -335,7 +361,10 @@ def _of_history(row: Any, events: list[Any]) -> Iterator[str]:
         if states.StateType(before.state_type).is_finished:
             yield f"event {after.seq} moves it from {before.state_type}, where it had ended"
     if made[-1].state_type != row.state_type or not states.StateType(row.state_type).is_finished:
-        yield f"it has not ended: {row.state_type}, {made[-1].state_type} by its history"
+        yield (
+            f"it had not ended {BOUND:g} s after the last fault: {row.state_type} {row.state_message},"
+            f" {made[-1].state_type} by its history"
+        )
     if row.rescues > 3:
         yield f"it was rescued {row.rescues} times"
 
@@ -352,6 +381,8 @@ def _of_executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
         yield f"two executions at a time: {lines}"
     if row.state_type == "Crashed" and not outcome.struck.get(run):
         yield f"it crashed and nobody killed it: {row.state_message}"
+    if row.state_type == "Crashed" and run in outcome.paused:
+        yield f"it was only paused, and crashed: {row.state_message}"
     if row.state_type not in ("Success", "Crashed"):
         yield f"it ended as {row.state_type}: {row.state_message}"
     if row.state_type == "Success":

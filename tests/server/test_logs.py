@@ -111,6 +111,9 @@ def test_lines_are_filtered_by_level_task_time_and_text(run: RunningRun) -> None
     assert run.lines(search="100%") == ["Reading 100%"]
     assert run.lines(search="a%b") == []
     assert run.lines(since=NOON + timedelta(seconds=2), until=NOON + timedelta(seconds=3)) == ["careful"]
+    taken = run.download(since=NOON + timedelta(seconds=1), until=NOON + timedelta(seconds=3))
+    assert [line.rsplit(" ", 1)[1] for line in taken.splitlines()] == ["a_b", "careful"]
+    assert run.download(map_index=3) == ""
     counted = run.server.call(operations.count_logs, logs.ListLogs(flow_run_id=run.id, level=20))
     assert (counted.total, counted.levels) == (2, {"30": 1, "40": 1})
 

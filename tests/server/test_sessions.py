@@ -104,7 +104,9 @@ def test_a_link_is_good_for_its_time(server: Server) -> None:
 
 def test_a_password_needs_the_one_before_where_there_is_one(server: Server) -> None:
     caller = signed_in(server, server.as_.member)
+    assert not server.call(operations.read_me, accounts.Nothing(), caller).has_password
     server.call(operations.change_password, accounts.ChangePassword(new=PASSWORD), caller)
+    assert server.call(operations.read_me, accounts.Nothing(), caller).has_password
     with pytest.raises(errors.Forbidden, match="current"):
         server.call(
             operations.change_password,
