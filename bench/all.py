@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from measure import Row, machine
+from peers import versions
 
 HERE = Path(__file__).parent
 
@@ -38,7 +39,8 @@ def page(rows: list[dict[str, object]], failed: list[str]) -> str:
         "# Measurements",
         "",
         f"{machine()}; headrace {metadata.version('headrace')}; {datetime.now(UTC):%Y-%m-%d}. Made by `make bench`; each script in this",
-        "folder runs alone. Wall times of a shared machine drift: compare rows of one run. Peers are measured in the same run.",
+        "folder runs alone. Wall times of a shared machine drift: compare rows of one run. Peers are measured in the same run,",
+        f"as many times as `n` beside them says: {versions()}. All programs have their bytecode.",
         "",
         "| Row | What | Median | p95 | Unit | n | Must | Good | Reached | Peers | Load |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
@@ -46,7 +48,7 @@ def page(rows: list[dict[str, object]], failed: list[str]) -> str:
     for facts in rows:
         load = facts.pop("load")
         row = Row(**facts)  # type: ignore[arg-type]
-        peers = ", ".join(f"{name} {value:.4g}" for name, value in row.peers.items()) or "–"
+        peers = row.beside or "–"
         goals = [f"{goal:g}" if goal is not None else "–" for goal in (row.must, row.good)]
         what = f"{row.what} {row.notes}".strip()
         lines.append(

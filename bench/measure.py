@@ -20,6 +20,13 @@ from typing import Any
 
 import psutil
 
+# An installed program has its bytecode, written at the first start if not before. Where the environment forbids to
+# write it, every start would measure the compiler: 1.5 s of a server's start that its users do not see.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# `timeout 300 python bench/…` ends with what was started, too
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
 
 @dataclass
 class Row:
@@ -32,7 +39,7 @@ class Row:
     must: float | None = None
     good: float | None = None
     more_is_better: bool = False
-    peers: dict[str, float] = field(default_factory=dict[str, float])
+    peers: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     notes: str = ""
 
     @property
@@ -55,11 +62,20 @@ class Row:
             return "must" if within(self.must) else "missed"
         return ""
 
+    @property
+    def beside(self) -> str:
+        """The peers' medians, with how many values each stands on."""
+        return ", ".join(
+            f"{name} {statistics.median(values):.4g} (n {len(values)})"
+            for name, values in self.peers.items()
+            if values
+        )
+
 
 def report(*rows: Row) -> None:
     """Prints the rows for people, and as JSON lines into `$BENCH_OUT` for the page of all results."""
     for row in rows:
-        peers = "".join(f"; {name} {value:.4g}" for name, value in row.peers.items())
+        peers = f"; {row.beside}" if row.beside else ""
         goal = (
             f" (must {row.must:g}, good {row.good:g}: {row.reached})"
             if row.must is not None and row.good is not None
@@ -93,20 +109,26 @@ def cpu_of(command: Sequence[str], env: dict[str, str] | None = None) -> float:
     return after.children_user - before.children_user + after.children_system - before.children_system
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """CPU seconds that a living process and its living descendants have used."""
+def cpu_seconds(process: psutil.Process, *, ended: bool = False) -> float:
+    """CPU seconds that a living process and its living descendants have used; `ended`: and those they have waited for."""
     total = 0.0
     for each in [process, *process.children(recursive=True)]:
         with contextlib.suppress(psutil.NoSuchProcess):
             times = each.cpu_times()
             total += times.user + times.system
+            if ended:
+                total += times.children_user + times.children_system
     return total
 
 
 def pss_megabytes(process: psutil.Process, *, descendants: bool = True) -> float:
     """Memory of a process (and its descendants), shared pages counted by their share."""
     family = [process, *(process.children(recursive=True) if descendants else [])]
-    return sum(each.memory_full_info().pss for each in family) / 1e6
+    total = 0.0
+    for each in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += each.memory_full_info().pss / 1e6
+    return total
 
 
 def repeat(count: int, once: Callable[[], float], warm_up: int = 1) -> list[float]:
@@ -121,21 +143,55 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-class Stack:
-    """A server and, if wanted, an agent as their users start them, on a folder of their own."""
+def until(happened: Callable[[], bool], what: str, seconds: float = 60, pause: float = 0.005) -> None:
+    """Waits for it. Raises TimeoutError with what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited in vain until {what}")
+        time.sleep(pause)
 
-    def __init__(self, *, agent: bool = True, agents: int = 1) -> None:
+
+@contextlib.contextmanager
+def service(command: Sequence[str], log: Path, env: dict[str, str]) -> Iterator[psutil.Process]:
+    """A program that runs meanwhile; at the end it is stopped, and what it leaves behind with it, each by its id."""
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            command, env={**os.environ, **env}, cwd=log.parent, stdout=output, stderr=output
+        )
+    process = psutil.Process(started.pid)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = process.children(recursive=True)
+            started.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.wait(15)
+            for each in (*family, process):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
+        started.wait()
+
+
+class Stack:
+    """A server and, if wanted, an agent as their users start them, on a folder of their own. No `database_url`: SQLite."""
+
+    def __init__(self, *, agent: bool = True, agents: int = 1, database_url: str = "") -> None:
         self.home = Path(tempfile.mkdtemp(prefix="headrace-bench-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {"HEADRACE_HOME": str(self.home), "HEADRACE_SERVER_URL": self.url}
         self.processes: list[subprocess.Popen[bytes]] = []
         self.agents = agents if agent else 0
+        self.database = ("--database-url", database_url) if database_url else ()
         self.healthy_seconds = 0.0
 
     def __enter__(self) -> "Stack":
         started = time.perf_counter()
-        self.server = self.start("server", "--port", str(self.port), "--local", str(self.home / "local.json"))
+        self.server = self.start(
+            "server", "--port", str(self.port), "--local", str(self.home / "local.json"), *self.database
+        )
         self.wait(self.answers, "the server answers")
         self.healthy_seconds = time.perf_counter() - started
         local = json.loads((self.home / "local.json").read_text())
@@ -165,6 +221,11 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    @property
+    def agent(self) -> psutil.Process:
+        """The first one; its child is the warm template, which is the parent of what runs."""
+        return psutil.Process(self.processes[1].pid)
 
     def start(self, *arguments: str, env: dict[str, str] | None = None) -> psutil.Process:
         log = (self.home / f"{arguments[0]}-{len(self.processes)}.log").open("wb")

@@ -1,12 +1,13 @@
 """T1: what a task costs that does nothing, in process and without a server: CPU per task, flat and mapped, by executor."""
 
+import tempfile
 import time
 
+import peers
 from headrace.engine import flow_runner
 from headrace.graph import context, graph, task
 from headrace.wire import executors
-from measure import Row, repeat, report
-from peer_programs import noop_microseconds
+from measure import Row, cpu_of, environment, repeat, report
 
 
 @task.task
@@ -48,13 +49,24 @@ def cpu_per_task(of: graph.Graph, count: int, executor: executors.Executor) -> f
     return used / count * 1e6
 
 
+def theirs(count: int = 300) -> dict[str, list[float]]:
+    """Microseconds of CPU per task of the peers that need no server: the difference between `count` tasks and one."""
+    found: dict[str, list[float]] = {}
+    for name in ("dagster", "luigi"):
+        if peers.python_of(name):
+            with tempfile.TemporaryDirectory() as home, environment(**peers.QUIET, DAGSTER_HOME=home):
+                few, many = (cpu_of(peers.command(name, "noop", each)) for each in (1, 1 + count))
+            found[name] = [(many - few) / count * 1e6]
+    return found
+
+
 def main() -> None:
     local, threads = executors.LocalExecutor(), executors.ThreadExecutor(workers=4)
     one_thousand, ten_thousand = flat(1_000), mapped(10_000)
     report(
         Row(
             "T1", "no-op task, 1,000 flat, local executor, CPU per task", "µs",
-            repeat(15, lambda: cpu_per_task(one_thousand, 1_000, local)), 60, 25, peers=noop_microseconds(),
+            repeat(15, lambda: cpu_per_task(one_thousand, 1_000, local)), 60, 25, peers=theirs(),
         ),
         Row(
             "T1", "no-op task, 10,000 mapped, local executor, CPU per task", "µs",

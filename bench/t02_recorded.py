@@ -1,41 +1,46 @@
-"""T2: 1,000 no-op tasks whose states the server records, CPU of run and server per task. T3: until all can be read. T16: 10,000 mapped."""
+"""T2: 1,000 no-op tasks whose states the server records, CPU per task of everybody who has to do with it. T3: until all can be read. T16: 10,000 mapped."""
 
+import contextlib
 import sys
 import time
+from dataclasses import dataclass
 
 import psutil
 
+import peer_servers
+import peers
 from flows_under_test import flat, mapped
 from headrace import Client
 from headrace.wire import operations, runs
-from measure import Row, Stack, cpu_seconds, pss_megabytes, report
+from measure import Row, Stack, cpu_of, cpu_seconds, pss_megabytes, report, until
+from postgresql import Database, databases
 
 REPEATS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+#: Tasks that peers are given; theirs take up to 40 ms each.
+PEER_TASKS = 300
 
 
-def run_process(run: runs.FlowRun) -> psutil.Process | None:
-    try:
-        return psutil.Process(run.pid) if run.pid else None
-    except psutil.NoSuchProcess:
-        return None
+@dataclass
+class Measured:
+    """A run: CPU seconds in all, s from the last task's end to all states readable, whole s, peak MB of the run process."""
+
+    cpu: float
+    settled: float
+    whole: float
+    peak: float
 
 
-def one(client: Client, stack: Stack, flow: str, expected: int) -> tuple[float, float, float, float]:
-    """(CPU s of run and server, s from the last task's end to all states readable, whole s, peak MB of the run process)."""
-    before = cpu_seconds(stack.server)
+def one(client: Client, stack: Stack, database: Database, flow: str, expected: int) -> Measured:
+    before = used(stack, database)
     started = time.perf_counter()
     run = client.create_flow_run(project="bench", flow=flow)
-    peak, used = 0.0, 0.0
+    peak = 0.0
     while not run.state.is_finished:
-        run = client.read_flow_run(run.id)
         time.sleep(0.02)  # each look costs the server a request, which is counted
-        process = run_process(run)
-        if process is not None:
-            try:
-                peak = max(peak, pss_megabytes(process, descendants=False))
-                used = sum(process.cpu_times()[:2])
-            except psutil.NoSuchProcess:
-                pass
+        run = client.read_flow_run(run.id)
+        if run.pid:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                peak = max(peak, pss_megabytes(psutil.Process(run.pid), descendants=False))
     whole = time.perf_counter() - started
     assert run.state.is_success, run.state
     readable = 0
@@ -43,7 +48,15 @@ def one(client: Client, stack: Stack, flow: str, expected: int) -> tuple[float, 
         readable = sum(client.read_flow_run(run.id).task_states.values())
     now = time.time()
     last = max(task.finished_at.timestamp() for task in tasks(client, run) if task.finished_at)
-    return used + cpu_seconds(stack.server) - before, max(0.0, now - last), whole, peak
+    (template,) = stack.agent.children()
+    until(lambda: not template.children(), "the run's processes have ended")
+    return Measured(used(stack, database) - before, max(0.0, now - last), whole, peak)
+
+
+def used(stack: Stack, database: Database) -> float:
+    """CPU of the server and its database, and of the agent with the supervisor and run processes below it, ended ones too."""
+    own = cpu_seconds(stack.server) + cpu_seconds(stack.agent, ended=True)
+    return own + (cpu_seconds(database.process) if database.process else 0)
 
 
 def tasks(client: Client, run: runs.FlowRun) -> list[runs.TaskRun]:
@@ -51,39 +64,64 @@ def tasks(client: Client, run: runs.FlowRun) -> list[runs.TaskRun]:
     return client.call(operations.list_task_runs, request).items
 
 
-if __name__ == "__main__":
-    with Stack() as stack:
+def peer(name: str) -> tuple[float, float]:
+    """(µs of CPU per task of program and server, s of 10,000 mapped ones by what `PEER_TASKS` take) of a peer; above one task."""
+    with peer_servers.started(name) as server:
+        assert server is not None
+        after = (str(server.port),) if name == "luigi" else ()
+
+        def took(*what: object) -> tuple[float, float]:
+            began, before = time.perf_counter(), cpu_seconds(server.parts[0])
+            own = cpu_of(peers.command(name, *what, *after), server.env)
+            whole = time.perf_counter() - began
+            if name == "prefect":
+                settle(server)
+            return own + cpu_seconds(server.parts[0]) - before, whole
+
+        few, many = (took("noop", count)[0] for count in (1, 1 + PEER_TASKS))
+        if name == "luigi":  # it has no mapping
+            return (many - few) / PEER_TASKS * 1e6, 0.0
+        short, long = (took("mapped", count)[1] for count in (1, 1 + PEER_TASKS))
+        return (many - few) / PEER_TASKS * 1e6, (long - short) / PEER_TASKS * 10_000
+
+
+def settle(server: peer_servers.Server) -> None:
+    """Until the server has worked off what the program has left it; at most half a minute."""
+    finished = {"task_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    seen, since, began = -1, time.monotonic(), time.monotonic()
+    while time.monotonic() - since < 3 and time.monotonic() - began < 30:
+        found = server.post("/api/task_runs/count", finished)
+        if found != seen:
+            seen, since = found, time.monotonic()
+        time.sleep(0.5)
+
+
+def ours(database: Database) -> None:
+    with Stack(database_url=database.url) as stack:
         client = Client(server_url=stack.url, api_key=stack.key)
         client.create_project("bench")
         flat(1000).register(project="bench")
         mapped.register(project="bench")
-        one(client, stack, "flat-1000", 1000)
-        flats = [one(client, stack, "flat-1000", 1000) for _ in range(REPEATS)]
-        maps = [one(client, stack, "mapped", 10_000) for _ in range(max(2, REPEATS // 2))]
+        one(client, stack, database, "flat-1000", 1000)
+        flats = [one(client, stack, database, "flat-1000", 1000) for _ in range(REPEATS)]
+        maps = [one(client, stack, database, "mapped", 10_000) for _ in range(max(2, REPEATS // 2))]
+    beside: dict[str, tuple[float, float]] = {}
+    if not database.url:
+        beside = {name: peer(name) for name in ("prefect", "dagster", "luigi") if peers.python_of(name)}
+    parts = "run, supervisor, agent and server" + (f" with {database.name}" if database.process else "")
     report(
-        Row(
-            "T2",
-            "no-op task recorded on SQLite, CPU of run process and server",
-            "µs",
-            [used * 1e3 for used, *_ in flats],
-            400,
-            150,
-        ),
-        Row(
-            "T3",
-            "last task's end until all 1,000 states can be read",
-            "s",
-            [settle for _, settle, *_ in flats],
-            0.5,
-            0.2,
-        ),
-        Row("T16", "10,000 mapped tasks with the server, whole", "s", [whole for *_, whole, _ in maps], 4, 2),
-        Row(
-            "T16",
-            "10,000 mapped tasks, memory of the run process",
-            "MB",
-            [peak for *_, peak in maps],
-            150,
-            100,
-        ),
-    )
+        Row("T2", f"no-op task recorded on {database.name}, CPU of {parts}", "µs",
+            [each.cpu * 1e3 for each in flats], 400, 150, peers={name: [cpu] for name, (cpu, _) in beside.items()}),
+        Row("T3", f"last task's end until all 1,000 states can be read, {database.name}", "s",
+            [each.settled for each in flats], 0.5, 0.2),
+        Row("T16", f"10,000 mapped tasks with the server, {database.name}, whole", "s", [each.whole for each in maps], 4, 2,
+            peers={name: [whole] for name, (_, whole) in beside.items() if whole},
+            notes=f"(peers: by what {PEER_TASKS} tasks take)" if beside else ""),
+        Row("T16", f"10,000 mapped tasks, {database.name}, memory of the run process", "MB", [each.peak for each in maps], 150, 100),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    with databases() as found:
+        for each in found:
+            ours(each)

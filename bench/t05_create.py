@@ -6,12 +6,16 @@ import threading
 import time
 from datetime import UTC, datetime
 
+import peer_servers
 from flows_under_test import latency
 from headrace import Client
 from headrace.wire import agents, logs, operations, runs
 from measure import Row, Stack, report
+from postgresql import Database, databases
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 5
+#: What peers are asked for, three times.
+PEER_RUNS = 48
 
 
 def in_parallel(count: int, work) -> float:
@@ -52,7 +56,7 @@ def creations(stack: Stack) -> list[float]:
     return rates
 
 
-def log_lines(stack: Stack, batches: int = 100, size: int = 500) -> list[float]:
+def log_lines(stack: Stack, batches: int = 50, size: int = 500) -> list[float]:
     client = Client(server_url=stack.url, api_key=stack.key)
     agent = client.call(
         operations.register_agent,
@@ -112,27 +116,36 @@ def log_lines(stack: Stack, batches: int = 100, size: int = 500) -> list[float]:
     return rates
 
 
-if __name__ == "__main__":
-    with Stack(agent=False) as stack:
+def theirs() -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Runs per second, and how many of them all were refused. Nothing carries them out meanwhile, as with ours."""
+    rates: dict[str, list[float]] = {}
+    refused: dict[str, int] = {}
+    for name in ("prefect", "airflow", "dagster"):
+        with peer_servers.started(name) as server:
+            if server is not None:
+                peer_servers.with_runs(server, agent=False)
+                peer_servers.creations(server, 16)
+                found = [peer_servers.creations(server, PEER_RUNS) for _ in range(3)]
+                rates[name] = [rate for rate, _ in found]
+                refused[name] = sum(count for _, count in found)
+    return rates, refused
+
+
+def ours(database: Database) -> None:
+    with Stack(agent=False, database_url=database.url) as stack:
         Client(server_url=stack.url, api_key=stack.key).create_project("bench")
         latency.register(project="bench")
-        report(
-            Row(
-                "T5",
-                "runs created, 16 clients, SQLite, none refused",
-                "1/s",
-                creations(stack),
-                400,
-                1000,
-                more_is_better=True,
-            ),
-            Row(
-                "T7",
-                "log lines accepted, 8 clients, SQLite, none lost",
-                "1/s",
-                log_lines(stack),
-                30_000,
-                60_000,
-                more_is_better=True,
-            ),
-        )
+        created, lines = creations(stack), log_lines(stack)
+    rates, refused = ({}, {}) if database.url else theirs()
+    said = ", ".join(f"{name} {count} of {3 * PEER_RUNS}" for name, count in refused.items() if count)
+    report(
+        Row("T5", f"runs created, 16 clients, {database.name}, none refused", "1/s", created, 400, 1000,
+            more_is_better=True, peers=rates, notes=f"(refused: {said})" if said else ""),
+        Row("T7", f"log lines accepted, 8 clients, {database.name}, none lost", "1/s", lines, 30_000, 60_000, more_is_better=True),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    with databases() as found:
+        for each in found:
+            ours(each)

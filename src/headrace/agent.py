@@ -264,10 +264,13 @@ class Agent:
                 patience.after(error)
             else:
                 patience.over()
-                if answer.assignment is not None:
-                    self._take(held, answer.assignment)
                 if answer.assignment is not None or not is_lost:
                     request_id, lost_until = uuid4().hex, 0.0
+                    # Before the launch, which takes a while: an agent that was killed in it finds the run's directory.
+                    # Of this id it would ask in vain, and a minute for nothing else.
+                    claim.unlink(missing_ok=True)
+                if answer.assignment is not None:
+                    self._take(held, answer.assignment)
         claim.unlink(missing_ok=True)
 
     def _has_room(self, held: hands.Hands) -> bool:

@@ -111,6 +111,12 @@ class Unreachable(HeadraceError):
     code, status, exit_status = "unreachable", 503, 6
 
 
+class Undelivered(HeadraceError):
+    """The receiver did not take the message."""
+
+    code, status, exit_status = "undelivered", 502, 1
+
+
 class SettingsError(HeadraceError):
     """A setting is wrong."""
 

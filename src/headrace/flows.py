@@ -182,6 +182,7 @@ class Flow(Generic[P, R]):
                 run=dataclasses.replace(facts, run_attempt=attempt),
                 executor=chosen.executor,
                 store=None if chosen.results is None else results.ResultStore(chosen.results),
+                persist=bool(chosen.persist),
                 log_prints=chosen.log_prints,
                 timeout=None if chosen.timeout is None else chosen.timeout.total_seconds(),
                 approve=approvals.on_terminal(),

@@ -4,14 +4,11 @@ A value comes from the environment, else from the profile in use, else from the 
 setting whose name ends in a secret may be given by file: `HEADRACE_API_KEY_FILE=/run/secrets/key`.
 """
 
-import difflib
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 
 from headrace import errors
 
@@ -32,8 +29,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: signs run tokens; servers that share a database must share it. Empty: a file under `home`.
     log_level, log_format: of the services themselves; the format is text or json.
     hide_exception_text: state messages carry an exception's type and not its text.
+    disk_reserve_mb: how much of the disk is kept beside a SQLite database, so that runs under way can end when it is full.
     timing: seconds that replace those of `core.leases.Timing`, by name, for example {"lease": 40}; servers and agents
         must have the same. In the environment as JSON.
+    private_receivers: hosts and networks that are not public and may be sent notifications all the same, separated by
+        commas: `mattermost.lan, 10.1.0.0/16`.
+    smtp_url: the mail server of notifications: `smtp://user:password@host:587` or `smtps://…`.
+    mail_from: who their mails are from.
+    results_days: for how many days results of runs are kept on the machine where they ran; 0 keeps them for ever.
     extra_loggers: names of loggers that runs capture although they pass nothing on to the root, separated by commas.
     """
 
@@ -50,8 +53,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     log_format: str = "text"
     hide_exception_text: bool = False
+    disk_reserve_mb: int = 64
     timing: dict[str, float] = {}
+    results_days: int = 30
     extra_loggers: str = ""
+    private_receivers: str = ""
+    smtp_url: str = ""
+    mail_from: str = ""
 
     @property
     def database(self) -> str:
@@ -66,15 +74,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Settings that may be read from a file named by `HEADRACE_<NAME>_FILE`.
-SECRETS = ("api_key", "database_url", "secret_key")
+SECRETS = ("api_key", "database_url", "secret_key", "smtp_url")
 
 
 def home() -> Path:
     """The folder of this user's Headrace: `HEADRACE_HOME`, else the platform's data folder."""
-    given = os.environ.get("HEADRACE_HOME")
-    return (
-        Path(given).expanduser() if given else Path(platformdirs.user_data_dir("headrace", appauthor=False))
-    )
+    if given := os.environ.get("HEADRACE_HOME"):
+        return Path(given).expanduser()
+    import platformdirs  # with tomllib below a tenth of what a run in process imports
+
+    return Path(platformdirs.user_data_dir("headrace", appauthor=False))
 
 
 def load(**given: Any) -> Settings:
@@ -137,10 +146,7 @@ def _json(variable: str) -> Any:
 
 def _from_file(path: Path) -> dict[str, Any]:
     profile = os.environ.get("HEADRACE_PROFILE", "")
-    try:
-        content = tomllib.loads(path.read_text()) if path.exists() else {}
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise errors.SettingsError(f"{path}: {error}") from None
+    content = _toml(path) if path.exists() else {}
     profiles: dict[str, dict[str, Any]] = content.pop("profiles", {})
     profile = profile or str(content.get("profile", "default"))
     if profile != "default" and profile not in profiles and profile not in _credentials(path):
@@ -153,10 +159,21 @@ def _from_file(path: Path) -> dict[str, Any]:
     }
     for name in values:
         if name not in Settings.__struct_fields__:
+            import difflib  # only who mistypes waits for it
+
             close = difflib.get_close_matches(name, Settings.__struct_fields__, 1)
             hint = f", did you mean {close[0]!r}?" if close else ""
             raise errors.SettingsError(f"{path}: there is no setting {name!r}{hint}")
     return values
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    import tomllib  # most have no such file
+
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise errors.SettingsError(f"{path}: {error}") from None
 
 
 def _credentials(config: Path) -> dict[str, dict[str, str]]:

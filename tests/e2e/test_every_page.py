@@ -1,4 +1,4 @@
-"""Every page, in both themes, on a phone and on a desk: no complaint, no sideways scrolling, nothing axe finds."""
+"""Every page, in both themes, on phones and on a desk: no complaint, no sideways scrolling, nothing axe finds."""
 
 import dataclasses
 import os
@@ -59,7 +59,7 @@ LOOKS = {
     "dashboard-of-an-empty-project": Look("/?project=empty", "No flows in empty yet"),
     "flows": Look("/flows", "talking"),
     "flows-none-found": Look("/flows?search=zebra", "No flow matches"),
-    "flow-runs": Look(lambda place: place.flow_page("demo/seattle-weather"), "Next run"),
+    "flow-runs": Look(lambda place: place.flow_page("demo/seattle-weather"), "succeed"),
     "flow-without-runs": Look(lambda place: place.flow_page("shop/printing"), "No runs yet"),
     "flow-schematic": Look(lambda place: place.flow_page("demo/seattle-weather", "schematic"), "13 tasks"),
     "flow-schematic-as-text": Look(
@@ -95,14 +95,16 @@ LOOKS = {
         lambda place: f"/team?tab=service-accounts&account={place.service_account}", "API keys"
     ),
     "team-for-a-viewer": Look("/team", "viewer@shop.example", "viewer"),
-    "flow-for-a-viewer": Look(lambda place: place.flow_page("shop/talking"), "Next run", "viewer"),
+    "flow-for-a-viewer": Look(lambda place: place.flow_page("shop/talking"), "Labels", "viewer"),
     "palette": Look("/", "Needs a look", act=open_palette),
     "nowhere": Look("/nowhere", "There is nothing at this address"),
     "a-run-that-is-gone": Look(
-        "/flow-runs/00000000-0000-7000-8000-000000000000", "This could not be loaded", foreseen="404"
+        "/flow-runs/00000000-0000-7000-8000-000000000000", "There is no such flow run", foreseen="404"
     ),
 }
 THEMES: tuple[Theme, ...] = ("light", "dark")
+#: The narrowest window that has room for every page. Against 400 pixels only the room is other.
+NARROWEST = 360
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,10 @@ def test_a_page_is_sound_in_both_themes(furnished: Place, visit: Visit, name: st
         found += [f"{theme}: {finding}" for finding in visitor.axe(colours_only=theme == "dark")]
     assert found == []
     assert visitor.width_overrun() <= 0
+    if width == 400:
+        visitor.page.set_viewport_size({"width": NARROWEST, "height": 900})
+        visitor.page.screenshot(path=OUTPUT / "pages" / f"{name}-{NARROWEST}.png")
+        assert visitor.width_overrun() <= 0
 
 
 def test_the_picture_of_the_readme_is_a_run_of_the_sample(place: Place, visit: Visit) -> None:

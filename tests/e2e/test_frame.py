@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from place import Place
 from playwright.sync_api import expect
 from visitor import Visit
@@ -53,6 +54,33 @@ def test_an_unknown_address_is_said_to_be_one(visit: Visit) -> None:
     visitor.sees("There is nothing at this address")
     visitor.link("Go to the dashboard").click()
     visitor.sees("Needs a look")
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/flows/00000000-0000-7000-8000-000000000000", "flow"),
+        ("/flows/not-an-id", "flow"),
+        ("/flow-runs/00000000-0000-7000-8000-000000000000", "flow run"),
+    ],
+)
+def test_what_is_not_there_is_said_not_to_be(visit: Visit, path: str, what: str) -> None:
+    visitor = visit()
+    visitor.foresee("404")
+    visitor.go(path)
+    visitor.sees(f"There is no such {what}")
+    expect(visitor.button("Try again")).to_have_count(0)
+    visitor.link("All flows").click()
+    expect(visitor.heading("Flows")).to_be_visible()
+
+
+def test_a_run_says_where_it_belongs(place: Place, visit: Visit) -> None:
+    visitor = visit(place.page_of(place.demo))
+    pages = visitor.page.get_by_role("navigation", name="Pages", exact=True)
+    expect(pages.get_by_role("link", name="Flows")).to_have_attribute("aria-current", "page")
+    above = visitor.page.get_by_role("navigation", name="Above this page")
+    above.get_by_role("link", name="seattle-weather").click()
+    expect(visitor.heading(re.compile("^seattle-weather"))).to_be_visible()
 
 
 def test_a_theme_is_kept_in_this_browser(visit: Visit) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 from place import Place
@@ -79,3 +80,17 @@ def test_the_whole_log_is_taken_away(place: Place, visit: Visit, kind: str) -> N
     else:
         assert len(text.splitlines()) == len(said)
         assert all(message in text for message in said)
+
+
+def test_what_the_filters_leave_is_taken_away(place: Place, visit: Visit) -> None:
+    written = list(place.api.list_logs(place.talk.id))
+    since, until = written[3].at, written[-3].at
+    wanted = [line.message for line in written if line.level >= 20 and since <= line.at < until]
+    times = urlencode({"tab": "logs", "level": "20", "since": since.isoformat(), "until": until.isoformat()})
+    visitor = visit(f"{place.page_of(place.talk)}?{times}")
+    expect(visitor.field("From")).to_be_visible()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("group", name="Download").get_by_role("link", name="NDJSON").click()
+    text = download.value.path().read_text()
+    assert 0 < len(wanted) < len(written) - 4
+    assert [json.loads(line)["message"] for line in text.splitlines()] == wanted

@@ -4,11 +4,12 @@ import re
 
 import pytest
 import urllib3
-from place import Place
+from place import PASSWORD, Place
 from playwright.sync_api import expect
 from visitor import Visit, Visitor
 
 from headrace import client, errors
+from headrace.wire import accounts, operations
 
 
 def copied(visitor: Visitor) -> str:
@@ -127,10 +128,25 @@ def test_an_agent_shows_what_it_is_and_what_it_ran(place: Place, visit: Visit) -
     expect(agent).to_be_visible()
 
 
-def test_a_password_is_set_from_the_account(place: Place, visit: Visit) -> None:
+def test_a_wrong_password_is_named_beside_its_field(place: Place, visit: Visit) -> None:
     visitor = visit("/account", role="member")
     visitor.foresee("4[0-9][0-9]")
     visitor.field("Current password").fill("not mine")
     visitor.field("New password").fill("a battery of staples")
-    visitor.button("Set the password").click()
+    visitor.button("Change the password").click()
     expect(visitor.field("Current password")).to_have_attribute("aria-invalid", "true")
+
+
+def test_who_has_no_password_is_not_asked_for_it(place: Place, visit: Visit) -> None:
+    made = place.api.call(
+        operations.create_user, accounts.CreateUser(name="Tony", email="tony@shop.example", role="viewer")
+    )
+    visitor = visit(made.link, role="anonymous")
+    visitor.sees("Needs a look")
+    visitor.go("/account")
+    visitor.sees("You have none yet")
+    expect(visitor.field("Current password")).to_have_count(0)
+    visitor.field("New password").fill(PASSWORD)
+    visitor.button("Set the password").click()
+    expect(visitor.field("Current password")).to_be_visible()
+    expect(visitor.button("Change the password")).to_be_visible()

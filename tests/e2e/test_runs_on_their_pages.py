@@ -140,6 +140,49 @@ def test_a_run_is_made_again_with_its_parameters(place: Place, visit: Visit) -> 
     expect(visitor.dialog().get_by_role("textbox", name="title")).to_have_value("flyer")
 
 
+def test_to_run_one_again_that_is_gone_begins_with_the_defaults(place: Place, visit: Visit) -> None:
+    visitor = visit()
+    visitor.foresee("404")
+    visitor.go(f"{place.flow_page('shop/printing')}?run=00000000-0000-7000-8000-000000000000")
+    visitor.sees("The earlier run is gone")
+    visitor.button("Start from the defaults").click()
+    expect(visitor.dialog().get_by_label("copies")).to_be_focused()
+
+
+def test_a_task_whose_turn_has_not_come_says_so(place: Place, visit: Visit) -> None:
+    run = place.opening()
+    visitor = visit(f"{place.page_of(run, 'schematic')}&task=sell")
+    card = visitor.page.get_by_role("complementary", name="Task run sell")
+    expect(card).to_contain_text("It has not been its turn yet.")
+    place.bring_the_key(run)
+    expect(card).to_contain_text("the door is open")
+
+
+def test_where_a_run_was_is_said_in_words(place: Place, visit: Visit) -> None:
+    visitor = visit(place.page_of(place.demo, "infrastructure"))
+    visitor.sees("a file on the machine that registered the flow")
+    visitor.sees("a process on the agent’s machine")
+    expect(visitor.page.locator("main")).not_to_contain_text('{"')
+    visitor.button("Copy the SHA-256").click()
+    visitor.sees("Copied")
+    sha = visitor.page.evaluate("() => navigator.clipboard.readText()")
+    assert re.fullmatch("[0-9a-f]{64}", sha)
+    expect(visitor.page.get_by_text(sha[:12], exact=True)).to_be_visible()
+
+
+def test_a_paused_flow_is_called_so_everywhere(place: Place, visit: Visit) -> None:
+    visitor = visit(place.flow_page("shop/rendering"))
+    paused = visitor.page.get_by_role("switch")
+    paused.check()
+    visitor.sees("Paused: no run of it starts")
+    visitor.go("/flows")
+    row = visitor.page.get_by_role("row").filter(has_text="rendering")
+    expect(row.get_by_text("Paused", exact=True)).to_be_visible()
+    visitor.page.go_back()
+    paused.uncheck()
+    expect(visitor.page.get_by_text("Paused: no run of it starts")).to_have_count(0)
+
+
 def test_a_viewer_sees_why_the_buttons_do_nothing(place: Place, visit: Visit) -> None:
     visitor = visit(place.flow_page("shop/talking"), role="viewer")
     run = visitor.button("Run")

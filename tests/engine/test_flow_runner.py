@@ -217,7 +217,22 @@ def test_a_persisted_result_is_reported_by_its_place(run: Run, tmp_path: Path) -
     run(lambda: step.map([5]), persist=True, reporter=told)
     kept = told.refs["step", 0]
     assert kept is not None
+    assert Path(kept.location).parent == tmp_path / "runs/run-1/4"
+    assert told.refs["step", -1] is None
+    run(lambda: step.with_options(persist=True).map([5]), reporter=told)
+    kept = told.refs["step", 0]
+    assert kept is not None
     assert kept.location == str(tmp_path / "runs/run-1/4/step/0.result")
+
+
+def test_what_nobody_asked_to_keep_may_not_fail_its_task(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    state = run(lambda: step.map([threading.Lock(), 5]), persist=True, reporter=told)
+    assert state.type == "Success"
+    assert told.refs["step", 0] is None
+    assert told.refs["step", 1] is not None
+    assert "its value is not kept: a lock cannot be stored" in caplog.text
+    assert run(lambda: step("x" * 100), persist=True, largest=10, reporter=told).type == "Success"
     assert told.refs["step", -1] is None
 
 

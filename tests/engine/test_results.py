@@ -1,7 +1,11 @@
 """The store of results: whole files, only for their owner, and errors that say what to do."""
 
+import os
 import stat
 import threading
+import time
+import tracemalloc
+from concurrent import futures
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -108,5 +112,77 @@ def test_many_writers_of_one_cache_key_never_show_a_broken_value(store: results.
 
 
 def test_each_holder_of_a_run_has_a_folder_of_its_own() -> None:
-    assert results.place("run", 1, "a", -1) != results.place("run", 2, "a", -1)
-    assert results.place("run", 1, "a", 3) == "runs/run/1/a/3.result"
+    assert results.folder("run", 1) != results.folder("run", 2)
+    assert [results.name("a", -1), results.name("a", 3)] == ["a.result", "a/3.result"]
+
+
+def test_small_values_lie_together_in_one_file_and_large_ones_apart(store: results.ResultStore) -> None:
+    folder = results.folder("run", 1)
+    small = [store.keep(number, folder, f"{number}.result") for number in range(100)]
+    large = (
+        store.keep(b"x" * results.SMALL, folder, "large.result", "bytes"),
+        store.keep(b"x" * (results.SMALL + 1), folder, "larger.result", "bytes"),
+    )
+    assert [store.read(each) for each in small] == list(range(100))
+    assert len({each.location for each in (*small, large[0])}) == 1
+    assert stat.S_IMODE(Path(small[0].location).stat().st_mode) == 0o600
+    assert large[1].location.endswith("larger.result")
+    assert all(store.holds(each) for each in (*small, *large))
+
+
+def test_a_value_that_was_only_half_written_is_no_value(store: results.ResultStore) -> None:
+    first, last = (store.keep(text, "runs/r/1", "x", "text") for text in ("whole", "half"))
+    pack = Path(first.location)
+    data = bytearray(pack.read_bytes())
+    data[-4:] = bytes(4)
+    pack.write_bytes(data)
+    assert store.read(first) == "whole"
+    with pytest.raises(errors.ResultError, match="not whole"):
+        store.read(last)
+    pack.write_bytes(data[:-1])
+    assert not store.holds(last)
+    with pytest.raises(errors.ResultError, match="not whole"):
+        store.read(last)
+
+
+def test_a_full_disk_does_not_shift_what_is_written_after_it(
+    store: results.ResultStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.keep(1, "runs/r/1", "x")
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda file, data: write(file, data[:3]))
+        with pytest.raises(errors.ResultError, match="cannot be written"):
+            store.keep(2, "runs/r/1", "x")
+    later = store.keep(3, "runs/r/1", "x")
+    assert [store.read(first), store.read(later)] == [1, 3]
+
+
+def test_many_threads_and_processes_keep_in_one_folder(store: results.ResultStore) -> None:
+    with futures.ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda number: store.keep(number, "runs/r/1", "x"), range(400)))
+    assert [store.read(each) for each in kept] == list(range(400))
+
+
+def test_a_huge_value_is_not_copied_before_it_is_refused(store: results.ResultStore) -> None:
+    value = [bytes(1024 * 1024) for _ in range(64)]
+    tracemalloc.start()
+    with pytest.raises(errors.ResultError, match="a list of more than 1 MB is kept only where you say so"):
+        store.keep(value, "runs/r/1", "x", largest=1024 * 1024)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 1024 * 1024
+    with pytest.raises(errors.ResultError, match="more than 1 MB"):
+        store.keep("x" * 2**21, "runs/r/1", "x", "text", largest=1024 * 1024)
+
+
+def test_old_results_are_forgotten_once_a_day(store: results.ResultStore) -> None:
+    old, new = store.keep(1, "runs/old/1", "x"), store.keep(2, "runs/new/1", "x")
+    long_ago = time.time() - 3 * 24 * 3600
+    os.utime(store.directory / "runs/old", (long_ago, long_ago))
+    assert results.forget(store.directory, timedelta(days=4)) == 0
+    assert results.forget(store.directory, timedelta(days=2)) == 0, "it has looked already"
+    os.utime(store.directory / "runs/.looked", (long_ago, long_ago))
+    assert results.forget(store.directory, timedelta(days=2)) == 1
+    assert [store.holds(old), store.holds(new)] == [False, True]
+    assert results.forget(store.directory / "none", timedelta(days=2)) == 0

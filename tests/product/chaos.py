@@ -38,6 +38,8 @@ FLOWS = {"crash": "at-most-once", "reschedule": "at-least-once"}
 AGENTS, LIMIT = 3, 4
 #: What is killed, and how often in comparison.
 KINDS = {"run": 34, "supervisor": 26, "agent": 22, "server": 9, "template": 7}
+#: Seconds between two kills of the server: its start, the amnesty of one lease, and time for a lease to be over.
+SERVER_REST = 12.0
 #: Seconds that a sleeper's code takes: the attempt that follows a pause must still be at it when the paused one wakes.
 SLEEPER = 5.0
 #: Seconds after the last fault in which every run must have ended: a claim, a rescue and an execution, three times over.
@@ -110,6 +112,7 @@ class Chaos:
         self._sleepers: set[str] = set()
         #: The agents that get no time now.
         self._asleep: set[str] = set()
+        self._server_rests_until = 0.0
         self._sleeping: list[threading.Thread] = []
         self._given_up = threading.Event()
 
@@ -165,11 +168,15 @@ class Chaos:
     def _strike(self) -> None:
         """Until enough has hit, or nothing is left to be hit."""
         names, weights = list(KINDS), list(KINDS.values())
-        deadline = time.monotonic() + 6 * self._kills * self._every + BOUND
+        deadline = time.monotonic() + 6 * self._kills * self._every + self._pauses * SLEEPER + BOUND
         while self.outcome.kills.total() < self._kills or len(self.outcome.paused) < self._pauses:
-            assert time.monotonic() < deadline, f"only {_counted(self.outcome.kills)} hit"
+            assert time.monotonic() < deadline, (
+                f"only {_counted(self.outcome.kills)} and {len(self.outcome.paused)} pauses hit"
+            )
             self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False)
             self._pause_a_sleeper()
+            if self.outcome.kills.total() == self._kills:
+                continue
             kind = self._random.choices(names, weights)[0]
             has_hit = False
             with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
@@ -201,9 +208,13 @@ class Chaos:
         return self._kill_process(self.stack.agents[self._random.choice(self._awake())])
 
     def _kill_server(self) -> bool:
+        """Not while it starts, when it has nothing to lose; nor so often that its amnesties let no lease be over."""
         assert self.stack.server is not None
-        # one that is not yet ready again cannot have anything to lose
-        return self.stack.is_ready() and self._kill_process(self.stack.server)
+        moment = time.monotonic()
+        if moment < self._server_rests_until or not self.stack.is_ready():
+            return False
+        self._server_rests_until = moment + SERVER_REST
+        return self._kill_process(self.stack.server)
 
     def _kill_process(self, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:

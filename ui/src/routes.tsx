@@ -9,7 +9,7 @@ import {
 } from '@tanstack/react-router'
 import { meQuery } from '@/api/me'
 import { Frame } from '@/frame/Frame'
-import { parseSearch, type Search, stringifySearch } from '@/frame/search'
+import { parseSearch, restoresScroll, type Search, stringifySearch } from '@/frame/search'
 import { ErrorPage, RootErrorPage } from '@/pages/problem/ErrorPage'
 import { NotFoundPage } from '@/pages/problem/NotFoundPage'
 
@@ -110,7 +110,7 @@ export function makeRouter(client: QueryClient) {
     stringifySearch,
     defaultPreload: 'intent',
     defaultErrorComponent: ErrorPage,
-    scrollRestoration: true,
+    scrollRestoration: restoresScroll,
     scrollToTopSelectors: ['#main'],
   })
 }

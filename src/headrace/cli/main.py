@@ -1,10 +1,8 @@
 """The root command: what there is, and how errors end. Each command's module is imported only when it is used."""
 
-import difflib
 import importlib
 import os
 import sys
-from importlib import metadata
 from typing import Any
 
 import click
@@ -19,14 +17,22 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logs": ("runs", "logs", "Show a run's logs, follow or search them."),
     "cancel": ("runs", "cancel", "Cancel a run."),
     "resume": ("runs", "resume", "Approve a paused run."),
+    "rerun": ("runs", "rerun", "Run again what failed, or from chosen tasks; other results are taken over."),
+    "schedule": ("schedules", "schedule", "Make, show, pause and preview schedules."),
+    "world": ("schedules", "world", "Pause everything, or resume it."),
     "register": ("flows", "register", "Register the flows of files and folders."),
     "flows": ("flows", "list_", "List flows."),
+    "flow": ("versions", "flow", "Show a flow, compare its versions, archive or delete it."),
     "project": ("flows", "project", "Make, list and delete projects."),
     "login": ("accounts", "login", "Keep a server's address and your key for it."),
     "key": ("accounts", "key", "Make, list and revoke API keys."),
     "server": ("start", "server", "Run the server alone."),
     "agent": ("start", "agent", "Run an agent alone."),
-    "database": ("start", "database", "Look after the server's database."),
+    "retention": ("retention", "retention", "How long finished runs, logs and other history are kept."),
+    "backup": ("database", "backup_", "Write the whole database to a file."),
+    "restore": ("database", "restore", "Put a backup back."),
+    "doctor": ("database", "doctor", "Look through the database and say what is wrong."),
+    "database": ("database", "database", "Look after the server's database."),
     "completion": ("accounts", "completion", "Print the shell's completion script."),
     "api": ("api", "api", "Every operation of the server, derived from its table."),
 }
@@ -48,6 +54,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS:
+            import difflib  # only who mistypes waits for it
+
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean {close[0]!r}?" if close else " `headrace --help` lists them."
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
@@ -60,6 +68,8 @@ class LazyGroup(click.Group):
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
+        from importlib import metadata  # with its parsers of mail headers a third of what `--help` takes
+
         click.echo(f"headrace {metadata.version('headrace')}")
         ctx.exit()
 

@@ -1,4 +1,4 @@
-"""`run`, `runs`, `logs`, `cancel` and `resume`."""
+"""`run`, `runs`, `logs`, `cancel`, `resume` and `rerun`."""
 
 import contextlib
 import sys
@@ -14,7 +14,7 @@ import msgspec
 from headrace import client, errors, settings
 from headrace.cli import output
 from headrace.core import states
-from headrace.wire import flows, operations, run_configs
+from headrace.wire import flows, operations, restarts, run_configs
 from headrace.wire import logs as wire_logs
 from headrace.wire import runs as wire_runs
 
@@ -146,6 +146,7 @@ def show(run: str, form: str) -> None:
         ("state", f"{output.state(found.state)}  {found.state.message}".rstrip()),
         ("waits", found.waits.sentence if found.waits else ""),
         ("parameters", msgspec.json.encode(found.parameters).decode() if found.parameters else ""),
+        ("re-run of", str(found.restarted_from or "")),
         ("made by", f"{found.created_by.name}, {output.ago(found.created_at)}"),
         ("agent", f"{found.agent} on {found.host or '…'}" if found.agent else ""),
         ("took", _took(found)),
@@ -213,6 +214,95 @@ def resume(run: str) -> None:
     found = _find(api, run)
     after = api.call(operations.resume_flow_run, wire_runs.ResumeFlowRun(flow_run_id=found.id))
     output.say(f"{after.name} is {after.state.name}")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--from-failed", is_flag=True, help="What did not succeed, and all below it: so it is always.")
+@click.option(
+    "--from",
+    "tasks",
+    multiple=True,
+    metavar="TASK[:INDEX]",
+    help="Also this task, or this mapped child of it.",
+)
+@click.option("--from-start", is_flag=True, help="Everything.")
+@click.option(
+    "--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter that is to change."
+)
+@click.option("--version", default="same", show_default=True, metavar="same|current|NUMBER")
+@click.option("--name", help="The new run's name.")
+@click.option("--label", "labels", multiple=True, help="Labels instead of the run's own.")
+@click.option("--run-config", help="A run config as JSON instead of the run's own.")
+@click.option("--preview", is_flag=True, help="Only say what would run and what would be taken over.")
+@click.option("--watch", "-w", is_flag=True, help="Follow its logs to its end, as `run --watch` does.")
+@output.formatted
+def rerun(
+    run: str, tasks: tuple[str, ...], from_start: bool, given: tuple[str, ...], form: str, **options: Any
+) -> int:
+    """Run a finished RUN again, as a new run: what failed and all below it, with the results of the rest."""
+    if from_start and (tasks or options["from_failed"]):
+        raise click.UsageError("--from-start runs everything: leave --from and --from-failed out")
+    api = client.Client()
+    found = _find(api, run)
+    known = operations.read_version, flows.VersionRef(version_id=found.version_id)
+    config, labels = options["run_config"], list(options["labels"])
+    request = restarts.RerunFlowRun(
+        flow_run_id=found.id,
+        tasks=[_place(task) for task in tasks],
+        from_start=from_start,
+        parameters=_parameters(given, api.call(*known).structure.parameters) if given else {},
+        version=_version(options["version"]),
+        name=options["name"],
+        labels=labels or None,
+        run_config=_config(config) if config else None,
+    )
+    if options["preview"]:
+        _show_preview(api.call(operations.preview_rerun, request), form)
+        return 0
+    made = api.call(operations.rerun_flow_run, request)
+    if form == "json":
+        output.json(made)
+    else:
+        click.echo(f"{made.name}  {settings.load().server_url.rstrip('/')}/flow-runs/{made.id}")
+    return _watch(api, made.id) if options["watch"] else 0
+
+
+def _show_preview(preview: restarts.RerunPreview, form: str) -> None:
+    if form == "json":
+        output.json(preview)
+        return
+    output.table(
+        ("TASK", "RUNS", "TAKEN OVER", "WHY"),
+        [
+            (
+                task.slug,
+                f"{task.runs}{'+' if task.open else ''}",
+                str(task.reused),
+                task.why.replace("_", " "),
+            )
+            for task in preview.tasks
+        ],
+    )
+    for note in preview.notes:
+        output.say(note)
+    output.say(f"{preview.runs} task runs would run, and the results of {preview.reused} be taken over")
+
+
+def _place(text: str) -> restarts.TaskPlace:
+    slug, colon, index = text.partition(":")
+    if colon and not index.isdecimal():
+        raise errors.Invalid(f"--from {text!r} is not TASK or TASK:INDEX, like clean:3")
+    return restarts.TaskPlace(slug=slug, map_index=int(index) if colon else None)
+
+
+def _version(text: str) -> int | None:
+    """As the request says it: None for the same, 0 for the current one."""
+    if text in ("same", "current"):
+        return None if text == "same" else 0
+    if not text.isdecimal() or not int(text):
+        raise errors.Invalid(f"--version {text!r} is neither same nor current nor a number")
+    return int(text)
 
 
 def _names(flow: str) -> tuple[str, str]:

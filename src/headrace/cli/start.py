@@ -1,4 +1,4 @@
-"""`server`, `agent` and `database`: the parts, each alone."""
+"""`server` and `agent`: the parts, each alone."""
 
 from pathlib import Path
 
@@ -63,19 +63,3 @@ def agent(
         limit=limit,
         stop_runs=stop_runs,
     ).run()
-
-
-@click.group()
-def database() -> None:
-    """Look after the server's database."""
-
-
-@database.command("upgrade")
-@click.option("--database-url", help="Another one than the settings name.")
-def upgrade(database_url: str | None) -> None:
-    """Bring the database's tables to this version of Headrace."""
-    from headrace.server import migrations
-
-    found = settings.load(database_url=database_url)
-    before, after = migrations.upgrade_url(found.database)
-    click.echo(f"{before or 'empty'} → {after}" if before != after else f"already at {after}", err=True)

@@ -6,11 +6,16 @@ What people do with runs and flows is a method of `Client`; each further noun ha
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+import msgspec
+
 from headrace.client.connection import Connection, enter_run, problem
-from headrace.wire import flows, logs, operations, run_configs, runs
+from headrace.client.schedules import Schedules
+from headrace.client.versions import Versions
+from headrace.wire import flows, logs, operations, restarts, run_configs, runs
+from headrace.wire import versions as wire_versions
 
 __all__ = ["Client", "enter_run", "problem"]
 
@@ -22,6 +27,13 @@ class Client(Connection):
     trying while the server does not answer; 0 makes one try. Raises errors.Unreachable, errors.Unauthenticated and what
     the server says by its problems' codes.
     """
+
+    # --- nouns of their own ---
+
+    @property
+    def schedules(self) -> Schedules:
+        """When the runs of flows are made."""
+        return Schedules(self)
 
     # --- projects and flows ---
 
@@ -42,6 +54,21 @@ class Client(Connection):
         """The flow of this name; `flow` may be written "project/flow"."""
         project, flow = self._names(project, flow)
         return self.call(operations.find_flow, flows.FindFlow(project=project, flow=flow))
+
+    def archive_flow(self, flow: str, *, archived: bool = True) -> flows.Flow:
+        """Hides it and stops its schedules, its history stays; `archived=False` brings it back."""
+        request = wire_versions.ArchiveFlow(flow_id=self.find_flow(flow).id, archived=archived)
+        return self.call(operations.archive_flow, request)
+
+    def delete_flow(self, flow: str, *, confirm: str) -> wire_versions.Deletion:
+        """Deletes a flow; its runs end, their history stays until retention. `confirm` repeats "project/flow"."""
+        request = wire_versions.DeleteFlow(flow_id=self.find_flow(flow).id, confirm=confirm)
+        return self.call(operations.delete_flow, request)
+
+    @property
+    def versions(self) -> Versions:
+        """A flow's versions: compared, made current, deleted."""
+        return Versions(self)
 
     def register_flow(self, request: flows.RegisterFlow) -> flows.Registered:
         return self.call(operations.register_flow, request, timeout=120)
@@ -121,6 +148,46 @@ class Client(Connection):
     def resume_flow_run(self, flow_run_id: UUID) -> runs.FlowRun:
         return self.call(operations.resume_flow_run, runs.ResumeFlowRun(flow_run_id=flow_run_id))
 
+    def rerun(
+        self,
+        run: runs.FlowRun | UUID,
+        from_: Sequence[str | tuple[str, int]] = (),
+        *,
+        from_start: bool = False,
+        parameters: Mapping[str, Any] | None = None,
+        version: int | Literal["same", "current"] = "same",
+        run_name: str | None = None,
+        labels: Sequence[str] | None = None,
+        run_config: run_configs.RunConfig | None = None,
+        log_level: str | None = None,
+    ) -> runs.FlowRun:
+        """Runs a finished run again, as a new run that takes over what it can of the results.
+
+        What did not succeed runs, and all below it; besides the tasks named in `from_` (a slug, or a slug and a map index),
+        what is made of `parameters` that change, and all below those. `from_start` runs everything.
+        """
+        request = _rerun(run, from_, from_start, parameters, version)
+        asked = msgspec.structs.replace(
+            request,
+            name=run_name,
+            labels=None if labels is None else list(labels),
+            run_config=run_config,
+            log_level=log_level,
+        )
+        return self.call(operations.rerun_flow_run, asked)
+
+    def preview_rerun(
+        self,
+        run: runs.FlowRun | UUID,
+        from_: Sequence[str | tuple[str, int]] = (),
+        *,
+        from_start: bool = False,
+        parameters: Mapping[str, Any] | None = None,
+        version: int | Literal["same", "current"] = "same",
+    ) -> restarts.RerunPreview:
+        """What `rerun` would run, and what it would take over."""
+        return self.call(operations.preview_rerun, _rerun(run, from_, from_start, parameters, version))
+
     def list_task_runs(
         self, flow_run_id: UUID, *, slug: str | None = None, state: Sequence[str] = ()
     ) -> Iterator[runs.TaskRun]:
@@ -161,3 +228,20 @@ class Client(Connection):
         if project is None and "/" in flow:
             project, flow = flow.split("/", 1)
         return project or self._project, flow
+
+
+def _rerun(
+    run: runs.FlowRun | UUID,
+    from_: Sequence[str | tuple[str, int]],
+    from_start: bool,
+    parameters: Mapping[str, Any] | None,
+    version: int | Literal["same", "current"],
+) -> restarts.RerunFlowRun:
+    places = [(place, None) if isinstance(place, str) else place for place in from_]
+    return restarts.RerunFlowRun(
+        flow_run_id=run if isinstance(run, UUID) else run.id,
+        tasks=[restarts.TaskPlace(slug=slug, map_index=index) for slug, index in places],
+        from_start=from_start,
+        parameters=dict(parameters or {}),
+        version={"same": None, "current": 0}[version] if isinstance(version, str) else version,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from headrace import errors
-from headrace.core import states
+from headrace.core import reasons, states
 
 #: The longest label, in characters.
 LONGEST = 100
@@ -66,24 +66,18 @@ def matches(run_labels: Collection[str], agent_labels: Iterable[str], *, takes_u
 def explain(run_labels: Collection[str], kind: str, agents: Sequence[Offer]) -> states.Reason | None:
     """Why no agent can take a run with these labels and this kind of run config, or None when one can."""
     if not agents:
-        return states.Reason("no_agent", "No agent is connected: start one with `headrace agent`.")
+        return reasons.because("no_agent")
     able = [agent for agent in agents if kind in agent.launches]
     if not able:
         kinds = sorted({launched for agent in agents for launched in agent.launches})
         offered = f"they launch {', '.join(kinds)}" if kinds else "they launch nothing"
-        return states.Reason("no_launcher", f"No connected agent launches {kind} runs: {offered}.")
+        return reasons.because("no_launcher", kind=kind, offered=offered)
     if any(matches(run_labels, agent.labels, takes_unlabelled=agent.takes_unlabelled) for agent in able):
         return None
     if not run_labels:
         names = ", ".join(sorted(agent.name for agent in able))
-        return states.Reason(
-            "unlabelled",
-            f"The run has no labels and no connected agent takes runs without labels ({names}): give the run labels.",
-        )
+        return reasons.because("unlabelled", agents=names)
     closest = min(able, key=lambda agent: (len(missing(run_labels, agent.labels)), agent.name))
     lacking = missing(run_labels, closest.labels)
     words = f"the label {lacking[0]}" if len(lacking) == 1 else f"the labels {', '.join(lacking)}"
-    return states.Reason(
-        "labels_missing",
-        f"No connected agent has all labels of the run: the closest, {closest.name}, lacks {words}.",
-    )
+    return reasons.because("labels_missing", closest=closest.name, labels=words)

@@ -73,6 +73,7 @@ _FENCED = (Effect.RAISE_FENCE, *_LET_GO)
 _FENCED_AND_ENDED = (Effect.RAISE_FENCE, *_ENDED)
 _CLAIMED = (Effect.RAISE_FENCE, Effect.NEW_ATTEMPT, Effect.GRANT_LEASE, Effect.TAKE_SLOTS, Effect.ISSUE_TOKEN)
 _UNHELD = (Effect.RAISE_FENCE, Effect.OUTBOX)
+_RESCUED = (*_FENCED, Effect.COUNT_RESCUE, Effect.OUTBOX)
 _TORN_DOWN = (*_FENCED_AND_ENDED, Effect.ORDER_TEAR_DOWN)
 
 _MARKS = tuple(
@@ -95,17 +96,21 @@ FLOW_RUN_MOVES: tuple[Move, ...] = (
         name="Scheduled",
     ),
     Move(_SCHEDULED, _SUBMITTED, _by(_A), "claim: due, labels match, slots free, not paused", _CLAIMED),
-    Move(_SCHEDULED, _CANCELLED, _by(_U, _S), "the scheduler's: its schedule was paused or edited", _UNHELD),
+    Move(_SCHEDULED, _CANCELLED, _by(_U, _S), "the scheduler's: its schedule was paused or edited, or a limit is full that cancels", _UNHELD),
+    Move(
+        *(_SCHEDULED, _CRASHED, _by(_W), "the database was restored, the run was due, and its mode is crash"),
+        _FENCED_AND_ENDED,
+    ),
     Move(_SUBMITTED, _SUBMITTED, _by(_A), "fence; forward names only", (Effect.RENEW_LEASE,)),
     Move(
         *(_SUBMITTED, _RUNNING, _by(_R), "start: due, fence, token, content hash echoed"),
-        (Effect.RECORD_START, Effect.LEASE_TO_RUN),
+        (Effect.RECORD_START, Effect.LEASE_TO_RUN, Effect.OUTBOX),
     ),
     Move(_SUBMITTED, _SCHEDULED, _by(_A), "release: fence", _FENCED, name="Released"),
     Move(
         *(_SUBMITTED, _SCHEDULED, _by(_A, _W)),
         "rescues < 3; lease over, or the agent saw the exit and the mode is reschedule",
-        (*_FENCED, Effect.COUNT_RESCUE),
+        _RESCUED,
         name="Rescued",
     ),
     Move(_SUBMITTED, _CRASHED, _by(_A, _W), "launch failed: fence; or lease over and no rescue left", _ENDED),
@@ -114,7 +119,7 @@ FLOW_RUN_MOVES: tuple[Move, ...] = (
     Move(_RUNNING, _FAILED, _by(_R), "fence, no retry left", _ENDED),
     Move(
         *(_RUNNING, _SCHEDULED, _by(_R), "fence; reported as Failed with retries left, due after the delay"),
-        (*_LET_GO, Effect.COUNT_RETRY),
+        (*_LET_GO, Effect.COUNT_RETRY, Effect.OUTBOX),
         name="AwaitingRetry",
     ),
     Move(
@@ -125,14 +130,14 @@ FLOW_RUN_MOVES: tuple[Move, ...] = (
     Move(
         *(_RUNNING, _SCHEDULED, _by(_A, _W)),
         "mode reschedule, rescues < 3; lease and grace over, or the agent saw the exit",
-        (*_FENCED, Effect.COUNT_RESCUE),
+        _RESCUED,
         name="Rescued",
     ),
-    Move(_RUNNING, _PAUSED, _by(_R), "fence", _LET_GO),
-    Move(_PAUSED, _SCHEDULED, _by(_U), "", (Effect.WAKE_DISPATCH,), name="Resumed"),
+    Move(_RUNNING, _PAUSED, _by(_R), "fence", _ENDED),
+    Move(_PAUSED, _SCHEDULED, _by(_U), "", (Effect.WAKE_DISPATCH, Effect.OUTBOX), name="Resumed"),
     Move(_PAUSED, _CANCELLED, _by(_U), "", _UNHELD),
     Move(_PAUSED, _FAILED, _by(_W), "the pause has timed out", _UNHELD, name="TimedOut"),
-    Move(_RUNNING, _CANCELLING, _by(_U), "", (Effect.ORDER_CANCEL,)),
+    Move(_RUNNING, _CANCELLING, _by(_U), "", (Effect.ORDER_CANCEL, Effect.OUTBOX)),
     Move(_CANCELLING, _CANCELLED, _by(_R, _A, _W), "fence; the reaper's: lease and grace over", _ENDED),
     Move(_CANCELLING, _SUCCESS, _by(_R), "fence; it finished first", _ENDED),
     Move(_CANCELLING, _FAILED, _by(_R), "fence; it finished first", _ENDED),

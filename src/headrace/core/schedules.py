@@ -88,6 +88,18 @@ def preview(schedule: Schedule, after: datetime, limit: int) -> list[Firing]:
     return list(itertools.islice(firings(schedule, after), max(0, limit)))
 
 
+def ahead(schedule: Schedule, after: datetime, limit: int) -> list[Firing]:
+    """At least `limit` of the next firings, if there are so many: those at the last instant are all there."""
+    found: list[Firing] = []
+    if not schedule.active:
+        return found
+    for firing in firings(schedule, after):
+        if len(found) >= limit and firing.at != found[-1].at:
+            break
+        found.append(firing)
+    return found
+
+
 def firings(schedule: Schedule, after: datetime, until: datetime | None = None) -> Iterator[Firing]:
     """All firings later than `after`, in order, up to `until`, whatever the policy: also the range of a backfill."""
     streams = [_stream(schedule, number, after, forward=True) for number in range(len(schedule.clocks))]

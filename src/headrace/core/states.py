@@ -55,7 +55,8 @@ NAMES: dict[StateType, tuple[str, ...]] = {
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """One state of a flow run or task run.
 
-    `at` is when it was entered. `due_at` is when a Scheduled one may go on (None: at once).
+    `at` is when it was entered. `due_at` is when a Scheduled one may go on (None: at once). `code` says why it was
+    entered, for machines: one of `reasons.py`, or nothing where the name says it all.
     """
 
     type: StateType
@@ -63,6 +64,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime
     message: str = ""
     due_at: datetime | None = None
+    code: str = ""
 
     @property
     def is_finished(self) -> bool:

@@ -132,6 +132,16 @@ def a_run_does_not_grant_itself_a_retry(t: Transition) -> Verdict | None:
     return None
 
 
+@rule({SCHEDULED, SUBMITTED}, {CRASHED})
+def what_may_have_run_since_a_backup_is_not_run_again(t: Transition) -> Verdict | None:
+    """Mode crash: at most once. Who holds it since then is not in the database that was put back."""
+    if t.actor is not Actor.REAPER or not (t.may_have_run or t.before is SCHEDULED):
+        return None
+    if t.may_have_run and t.on_lost is OnLost.CRASH:
+        return _accept(t, CRASHED, "Lost")
+    return Reject("not_lost", "the run has not been started, or may be started again")
+
+
 @rule({SUBMITTED, RUNNING, CANCELLING}, ANY)
 def a_live_lease_is_never_swept(t: Transition) -> Verdict | None:
     """The reaper may have looked a while ago: what counts is the lease when the move is made."""
@@ -248,7 +258,7 @@ def nothing_is_claimed_while_paused(t: Transition) -> Verdict | None:
 
 @rule({SCHEDULED}, {SUBMITTED})
 def a_claim_takes_all_its_slots(t: Transition) -> Verdict | None:
-    """A run without them is passed over for a moment and never blocks the head of the queue."""
+    """A run without them is set aside until one is freed, and never blocks the head of the queue."""
     return None if t.slots_free else Wait(t.now + SLOT_BACK_OFF, "a concurrency slot is not free")
 
 
@@ -280,6 +290,7 @@ FLOW_RUN_RULES: tuple[Rule, ...] = (
     asking_again_changes_nothing,
     a_failure_with_retries_left_is_tried_again,
     a_run_does_not_grant_itself_a_retry,
+    what_may_have_run_since_a_backup_is_not_run_again,
     a_live_lease_is_never_swept,
     a_run_that_may_not_repeat_is_lost_only_after_its_time,
     a_run_that_may_repeat_gets_its_grace,
@@ -399,7 +410,7 @@ def _accept(
 ) -> Accept:
     """Another state than the one proposed keeps its message, and its name where that fits."""
     kept = t.proposed.name if kind is t.after else str(kind)
-    return Accept(State(kind, name or kept, t.now, t.proposed.message, due_at))
+    return Accept(State(kind, name or kept, t.now, t.proposed.message, due_at, t.proposed.code))
 
 
 def _retry_time_missing(t: Transition) -> Reject | None:

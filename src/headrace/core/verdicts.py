@@ -11,7 +11,7 @@ from headrace.core.states import State, StateType
 
 #: How often a run that was lost is started again by the system.
 RESCUES = 3
-#: A run that lacks a slot is passed over for so long, and never blocks the head of the queue.
+#: A run that lacks a slot is set aside until one is freed; somebody looks again after so long, whatever is told.
 SLOT_BACK_OFF = timedelta(seconds=1)
 
 
@@ -60,6 +60,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     retries_allowed: int = 0
     retry_delay: timedelta = timedelta(0)
     pause_ends_at: datetime | None = None
+    #: The database has gone back to an earlier state: whether the run was executed since is not known.
+    may_have_run: bool = False
     #: "Marked as": a person overrules the run. `mark_reason` is theirs.
     mark: bool = False
     mark_reason: str = ""

@@ -13,14 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from headrace import client, errors, settings
 from headrace.core import states
-from headrace.engine import content, flow_runner, logs, reporter, results
+from headrace.engine import content, flow_runner, gate, logs, reporter, results
 from headrace.executors import tracebacks
 from headrace.graph import context
 from headrace.launch import directory as run_directory
@@ -35,6 +35,8 @@ T = states.StateType
 REPORTED, REFUSED, STOPPED = 0, 75, 76
 #: Seconds for which the final report is sent again to a server that does not answer: as long as a run token may live.
 PATIENCE = 24 * 3600.0
+#: Bytes of a value that are kept for a re-run when nobody has said what is to be kept.
+LARGEST_KEPT = 256 * 1024 * 1024
 _PASSING = (errors.Unreachable, errors.Unavailable, errors.TooManyRequests)
 
 
@@ -108,13 +110,25 @@ class _RunProcess:
         self._api = api
         self._stopping = stopping
         self._announce = announce
+        self._store = results.ResultStore(flow_runner.default_directory())
+        #: The tags whose tasks must have a slot, as the server said at the start.
+        self._limited: list[str] = []
 
     def run(self) -> int:
         try:
             packed = self._load()
         except errors.ContentError as error:
-            name = "ContentMismatch" if isinstance(error, errors.ContentMismatch) else "Crashed"
-            return self._finish(T.CRASHED, name, error.message)
+            mismatch = isinstance(error, errors.ContentMismatch)
+            code = "content_mismatch" if mismatch else "storage_unreachable"
+            return self._finish(
+                states.State(
+                    T.CRASHED,
+                    "ContentMismatch" if mismatch else "Crashed",
+                    datetime.now(UTC),
+                    error.message,
+                    code=code,
+                )
+            )
         started = self._start()
         if started is None:
             return STOPPED
@@ -137,7 +151,9 @@ class _RunProcess:
         # the states of all tasks are known to the server before the run's own
         if not reports.flush():
             raise _Refused("it was superseded, or is over")
-        return self._finish(*ended)
+        code = self._finish(ended)
+        self._forget()
+        return code
 
     # --- before the start: nothing of the user's is loaded ---
 
@@ -165,9 +181,10 @@ class _RunProcess:
             tries += 1
             sent = time.monotonic()
             try:
-                self._api.call(
+                answer = self._api.call(
                     operations.start_flow_run, request, request_id=request_id, timeout=10, patience=0
                 )
+                self._limited = answer.limited_tags
                 return sent if tries == 1 else self._renew()
             except errors.TooEarly as error:
                 pause = float(error.facts.get("retry_after", 1.0))
@@ -195,23 +212,27 @@ class _RunProcess:
 
     # --- the user's code ---
 
-    def _execute(self, packed: bytes, reports: reporter.Reporter) -> tuple[states.StateType, str, str]:
-        """Loads and runs the flow. How it has ended: type, name and message of the final state."""
+    def _execute(self, packed: bytes, reports: reporter.Reporter) -> states.State:
+        """Loads and runs the flow. The state in which it has ended."""
         # as for a script: what lies in the working directory can be imported, and only user code sees it
         sys.path.insert(0, str(Path.cwd()))
         try:
             flow = content.unpack(packed)
-            ended = self._runner(flow, reports).run().state
+            return self._runner(flow, reports).run().state
         except errors.HeadraceError as error:
             logger.error("%s", error.message)  # noqa: TRY400 - the sentence says it; the traceback is ours
-            return T.FAILED, "Failed", error.message
+            code = "import_failed" if isinstance(error, errors.ContentError) else "flow_failed"
+            return _failed(error.message, code)
         except BaseException as error:  # noqa: BLE001 - hooks and user code outside tasks may raise anything, SystemExit too
             logger.error("The run ended with an exception.\n%s", tracebacks.strip(error))  # noqa: TRY400 - stripped, not whole
-            return T.FAILED, "Failed", tracebacks.sentence(error)
-        return ended.type, ended.name, ended.message
+            code = "out_of_memory" if isinstance(error, MemoryError) else "flow_failed"
+            return _failed(tracebacks.sentence(error), code)
 
     def _runner(self, flow: Any, reports: reporter.Reporter) -> flow_runner.FlowRunner:
         assignment, options = self._assignment, flow.options
+        must_persist = assignment.on_lost == "reschedule"
+        if options.results is not None:
+            self._store = results.ResultStore(options.results)
         run = context.Run(
             run_id=str(assignment.flow_run_id),
             flow_name=assignment.flow,
@@ -228,9 +249,13 @@ class _RunProcess:
             run=run,
             executor=assignment.executor,
             reporter=reports,
-            store=results.ResultStore(options.results) if options.results else None,
+            store=self._store,
             known=self._known(),
-            persist=assignment.on_lost == "reschedule",
+            persist=options.persist is not False or must_persist,
+            largest=None if options.persist or must_persist else LARGEST_KEPT,
+            tag_slots=gate.Gate(
+                self._limited, gate.asking(self._api, assignment.flow_run_id, assignment.fence)
+            ),
             log_prints=options.log_prints,
             timeout=assignment.timeout_seconds,
             on_state=options.on_state,
@@ -238,17 +263,24 @@ class _RunProcess:
         )
 
     def _known(self) -> dict[tuple[str, int], flow_runner.Known]:
-        """What earlier attempts of a run that was resumed, rescued or tried again have recorded."""
+        """What earlier attempts of a run that was resumed, rescued or tried again have recorded, or the run it re-runs."""
         assignment = self._assignment
         if not assignment.resumed:
             return {}
         request = runs.ReadTaskResults(flow_run_id=assignment.flow_run_id, fence=assignment.fence)
         answer = self._api.call(operations.read_task_results, request)
         return {
-            (item.slug, item.map_index): flow_runner.Known(item.state, item.result) for item in answer.items
+            (item.slug, item.map_index): flow_runner.Known(item.state, item.result, item.origin)
+            for item in answer.items
         }
 
     # --- the end ---
+
+    def _forget(self) -> None:
+        """Old results in the store that this run wrote to, where somebody has to look for them."""
+        days = settings.load().results_days
+        if days > 0:
+            results.forget(self._store.directory, timedelta(days=days))
 
     def _lost(self, error: errors.HeadraceError) -> None:
         """The server refuses what this attempt writes: user code must not go on."""
@@ -257,15 +289,16 @@ class _RunProcess:
             sys.__stderr__.flush()
         os._exit(REFUSED)
 
-    def _finish(self, type: states.StateType, name: str, message: str) -> int:  # noqa: A002 - the field's name
+    def _finish(self, ended: states.State) -> int:
         """The final report, sent until it is accepted or refused."""
         self._announce("reporting")
         request = runs.FinishFlowRun(
             flow_run_id=self._assignment.flow_run_id,
             fence=self._assignment.fence,
-            type=type,
-            name=name,
-            message=message[: reporter.MESSAGE_CHARACTERS],
+            type=ended.type,
+            name=ended.name,
+            message=ended.message[: reporter.MESSAGE_CHARACTERS],
+            code=ended.code,
         )
         request_id, until = uuid4().hex, time.monotonic() + reporter.GIVE_UP_SECONDS
         while True:
@@ -279,6 +312,10 @@ class _RunProcess:
                 time.sleep(random.uniform(0.2, 2.0))  # noqa: S311 - jitter, no secret
         self._announce("reported")
         return REPORTED
+
+
+def _failed(message: str, code: str) -> states.State:
+    return states.State(T.FAILED, "Failed", datetime.now(UTC), message, code=code)
 
 
 def main(directory: Path) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from headrace import engine, errors, settings
-from headrace.core import states
-from headrace.engine import hooks, inputs, outcome, plan, results, terms, walker
+from headrace.core import reasons, states
+from headrace.engine import gate, hooks, inputs, outcome, plan, results, terms, walker
 from headrace.executors import interrupts, kinds, tracebacks
 from headrace.graph import context, graph, options
 from headrace.wire import executors as wire_executors
@@ -31,12 +31,14 @@ class FlowRunner:
     executor: the descriptor of what runs the tasks.
     reporter: hears of every state.
     store: where results are kept; a local directory of the user's by default.
-    known: what earlier attempts of this run recorded, by slug and map index. Task runs that succeeded and whose result
-        can be read are not run again; those that were Paused are taken as approved. `unreadable_fails`: a recorded result
-        that cannot be read fails its task, instead of being computed again.
+    known: what earlier attempts of this run recorded, by slug and map index, and the run that it is a re-run of. Task
+        runs that succeeded and whose result can be read are not run again; those that were Paused are taken as approved.
+        `unreadable_fails`: a recorded result that cannot be read fails its task, instead of being computed again.
     approve: asked, with slug, map index and reason, where a task pauses; without it the run ends Paused, and the values
         of all tasks are kept then.
-    persist: keep the value of every task that does not say otherwise, as soon as it is there (runs that may be rescued).
+    persist: keep the value of every task that does not say otherwise, as soon as it is there, if it can be kept and has
+        no more bytes than `largest`.
+    tag_slots: what tasks with limited tags pass through.
     log_prints: for tasks that do not say.
     timeout: seconds after which the run ends as Failed (TimedOut).
     on_state: hooks of the flow, called with `subject` (the flow).
@@ -54,6 +56,8 @@ class FlowRunner:
         unreadable_fails: bool = False,
         approve: Callable[[str, int, str], bool] | None = None,
         persist: bool = False,
+        largest: int | None = None,
+        tag_slots: gate.Gate | None = None,
         log_prints: bool = False,
         timeout: float | None = None,
         on_state: tuple[options.Hook, ...] = (),
@@ -73,6 +77,8 @@ class FlowRunner:
             approve=approve,
             log_prints=log_prints,
             persist=persist,
+            largest=largest,
+            gate=tag_slots or gate.Gate(),
         )
         # Re-entrant: `cancel` may come from a signal handler, in the thread that holds it.
         self._lock = threading.RLock()
@@ -94,7 +100,8 @@ class FlowRunner:
                     value = inputs.resolve(self._graph.result, walks)
                 except Exception as error:  # noqa: BLE001 - putting users' values together may raise anything
                     message = f"what the flow returns cannot be put together: {tracebacks.sentence(error)}"
-                    state, exception = states.State(T.FAILED, "Failed", state.at, message), error
+                    state = states.State(T.FAILED, "Failed", state.at, message, code="flow_failed")
+                    exception = error
             state = hooks.call(self._hooks, self._subject, before, state)
             if state.is_failure and exception is None:
                 exception = errors.RunFailed(state.message or state.name)
@@ -158,12 +165,12 @@ class FlowRunner:
         unfinished = [walk for walk in references if not walk.state.is_finished]
         if self._stopped_as is not None and (unfinished or _any(references, T.CANCELLED)):
             if self._stopped_as == "timed out":
-                message = f"it ran longer than its timeout of {self._timeout:g} s"
-                return states.State(T.FAILED, "TimedOut", now, message), errors.RunFailed(
-                    f"the run of '{self._graph.name}' timed out: {message}"
+                why = reasons.because("timed_out", seconds=self._timeout)
+                return states.State(T.FAILED, "TimedOut", now, why.sentence, code=why.code), errors.RunFailed(
+                    f"the run of '{self._graph.name}' timed out: {why.sentence}"
                 )
             error = errors.RunCancelled(f"the run of '{self._graph.name}' was cancelled")
-            return states.State(T.CANCELLED, "Cancelled", now, "cancelled while it ran"), error
+            return states.State(T.CANCELLED, "Cancelled", now, "cancelled while it ran", code="cancelled"), error
         paused = [walk for walk in walks.values() if _is_paused(walk)]
         if paused:
             names = ", ".join(f"'{walk.slug}'" for walk in paused)
@@ -172,7 +179,8 @@ class FlowRunner:
         if failed:
             return _failure(failed, now)
         if _any(references, T.CANCELLED):
-            return states.State(T.CANCELLED, "Cancelled", now, "tasks were cancelled"), errors.RunCancelled()
+            ended = states.State(T.CANCELLED, "Cancelled", now, "tasks were cancelled", code="cancelled")
+            return ended, errors.RunCancelled()
         return states.State(T.SUCCESS, "Success", now), None
 
 
@@ -196,8 +204,8 @@ def _failure(failed: list[plan.Walk], now: datetime) -> tuple[states.State, Base
     """Failed, because of what failed first on the way to the first reference task that failed."""
     origin = _origin(failed[0])
     exception = origin.state.exception
-    message = f"task '{origin.slug}' failed: {origin.state.message}"
-    return states.State(T.FAILED, "Failed", now, message), exception
+    why = reasons.because("task_failed", task=origin.slug, why=origin.state.message)
+    return states.State(T.FAILED, "Failed", now, why.sentence, code=why.code), exception
 
 
 def _origin(walk: plan.Walk) -> plan.Walk:

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import shutil
 import time
 import uuid
 from datetime import timedelta
@@ -17,10 +18,16 @@ from typing import Any
 import msgspec
 
 from headrace import errors
-from headrace.engine import serializers
-from headrace.executors import tracebacks
+from headrace.engine import packs, serializers
+from headrace.executors import pickling, tracebacks
 from headrace.graph import options
 from headrace.wire import runs
+
+#: Values of so many bytes and less lie together in a pack, larger ones have a file of their own.
+SMALL = 64 * 1024
+#: Where the results of runs lie in a store.
+RUNS = "runs"
+_DAY = 24 * 3600.0
 
 
 class _Pointer(msgspec.Struct):
@@ -40,19 +47,44 @@ class ResultStore:
         self, value: Any, place: str, serializer: str | options.Serializer | None = None
     ) -> runs.ResultRef:
         """Keeps the value at the place: a path under the directory, or an absolute one. Raises errors.ResultError."""
-        path = self.locate(place)
         chosen = serializers.find(serializer)
+        return self._file(value, _bytes(value, chosen, None), place, chosen)
+
+    def keep(
+        self,
+        value: Any,
+        folder: str,
+        name: str,
+        serializer: str | options.Serializer | None = None,
+        *,
+        largest: int | None = None,
+    ) -> runs.ResultRef:
+        """Keeps the value in a run's folder; a small one beside others. Nobody finds it but by what this answers.
+
+        Raises errors.ResultError, also for a value of more bytes than `largest`.
+        """
+        chosen = serializers.find(serializer)
+        data = _bytes(value, chosen, largest)
+        if len(data) > SMALL:
+            return self._file(value, data, f"{folder}/{name}", chosen)
         try:
-            data = chosen.dumps(value)
-        except Exception as error:
-            raise errors.ResultError(
-                f"a {type(value).__name__} cannot be stored by the serializer '{chosen.name}': {tracebacks.sentence(error)}; "
-                "choose another one (serializer=…), or return what it can store"
-            ) from error
+            frame = packs.append(self.directory, folder, data)
+        except OSError as error:
+            raise _unwritten(self.directory / folder, error) from error
+        return runs.ResultRef(
+            location=frame.path,
+            size=len(data),
+            kind=type(value).__name__,
+            serializer=chosen.name,
+            offset=frame.offset,
+        )
+
+    def _file(self, value: Any, data: bytes, place: str, chosen: options.Serializer) -> runs.ResultRef:
+        path = self.locate(place)
         try:
             _replace(path, data)
         except OSError as error:
-            raise errors.ResultError(f"the result cannot be written to {path}: {error.strerror}") from error
+            raise _unwritten(path, error) from error
         return runs.ResultRef(
             location=str(path), size=len(data), kind=type(value).__name__, serializer=chosen.name
         )
@@ -60,7 +92,10 @@ class ResultStore:
     def read(self, result: runs.ResultRef, serializer: str | options.Serializer | None = None) -> Any:
         """The value. `serializer` is the task's own, where it has one. Raises errors.ResultError."""
         try:
-            data = Path(result.location).read_bytes()
+            if result.offset is None:
+                data = Path(result.location).read_bytes()
+            else:
+                data = packs.read(result.location, result.offset, result.size)
         except OSError as error:
             raise errors.ResultError(
                 f"the result at {result.location} cannot be read: {error.strerror}"
@@ -77,6 +112,14 @@ class ResultStore:
             raise errors.ResultError(
                 f"the result at {result.location} cannot be read by '{chosen.name}': {tracebacks.sentence(error)}"
             ) from error
+
+    def holds(self, result: runs.ResultRef) -> bool:
+        """Whether there is a file that is large enough; `read` tells whether it is the value."""
+        try:
+            end = result.size if result.offset is None else packs.end(result.offset, result.size)
+            return Path(result.location).stat().st_size >= end
+        except OSError:
+            return False
 
     def at(self, place: str, serializer: str | options.Serializer | None = None) -> runs.ResultRef | None:
         """What lies at a target, if anything does."""
@@ -114,10 +157,61 @@ class ResultStore:
         return self.directory / "cache" / name[:2] / f"{name}.json"
 
 
-def place(run_id: str, fence: int, slug: str, map_index: int) -> str:
-    """Where a run's persisted result goes. Each holder of a run has its own folder: a late one overwrites nothing."""
-    name = f"{slug}.result" if map_index < 0 else f"{slug}/{map_index}.result"
-    return f"runs/{run_id}/{fence}/{name}"
+def folder(run_id: str, fence: int) -> str:
+    """Where a run's persisted results go. Each holder of a run has its own: a late one overwrites nothing."""
+    return f"{RUNS}/{run_id}/{fence}"
+
+
+def name(slug: str, map_index: int) -> str:
+    """The file of one result in there."""
+    return f"{slug}.result" if map_index < 0 else f"{slug}/{map_index}.result"
+
+
+def forget(directory: Path, older_than: timedelta) -> int:
+    """Deletes the results of runs whose last holder began longer ago than that; how many runs they were of.
+
+    It looks once a day, whoever asks. What a run still needs of them it computes again, and says so.
+    """
+    marker, now = directory / RUNS / ".looked", time.time()
+    with contextlib.suppress(OSError):
+        if now - marker.stat().st_mtime < _DAY:
+            return 0
+    found = 0
+    try:
+        marker.touch()
+        for entry in list(os.scandir(marker.parent)):
+            if entry.is_dir() and now - entry.stat().st_mtime > older_than.total_seconds():
+                shutil.rmtree(entry.path, ignore_errors=True)
+                found += 1
+    except OSError:  # there are no results here, or they are not ours to delete
+        return found
+    return found
+
+
+def _bytes(value: Any, chosen: options.Serializer, largest: int | None) -> bytes:
+    try:
+        pickles = isinstance(chosen, serializers.Pickle)
+        data = pickling.dumps(value, largest) if pickles else chosen.dumps(value)
+    except pickling.TooLargeError:
+        raise _too_large(value, largest) from None
+    except Exception as error:
+        raise errors.ResultError(
+            f"a {type(value).__name__} cannot be stored by the serializer '{chosen.name}': {tracebacks.sentence(error)}; "
+            "choose another one (serializer=…), or return what it can store"
+        ) from error
+    if largest is not None and len(data) > largest:
+        raise _too_large(value, largest)
+    return data
+
+
+def _too_large(value: Any, largest: int | None) -> errors.ResultError:
+    return errors.ResultError(
+        f"a {type(value).__name__} of more than {(largest or 0) / 2**20:g} MB is kept only where you say so (persist=True)"
+    )
+
+
+def _unwritten(path: Path, error: OSError) -> errors.ResultError:
+    return errors.ResultError(f"the result cannot be written to {path}: {error.strerror}")
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -271,6 +271,7 @@ class Supervisor:
             type=states.StateType.FAILED,
             name="TimedOut",
             message=f"The run did not end within its timeout of {assignment.timeout_seconds:g} s and was killed.",
+            code="timed_out",
         )
         try:
             self._client.call(operations.finish_flow_run, request)

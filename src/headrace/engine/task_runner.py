@@ -4,7 +4,6 @@
 They answer, and raise nothing but executors.Interrupted.
 """
 
-import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -34,7 +33,10 @@ class Work:
     is_async: bool
     tags: frozenset[str]
     log_prints: bool
+    #: Its value is kept: because the task says so, or because the run keeps what it can, up to so many bytes.
     persist: bool
+    must_persist: bool
+    largest: int | None
     retry_on: tuple[type[BaseException], ...]
     cache: policies.CachePolicy | None
     cache_key: str | Callable[..., str] | None
@@ -50,11 +52,20 @@ class Work:
 
 
 def work(
-    node: graph.Node, run: context.Run, store: results.ResultStore, *, log_prints: bool, persist: bool
+    node: graph.Node,
+    run: context.Run,
+    store: results.ResultStore,
+    *,
+    log_prints: bool,
+    persist: bool,
+    largest: int | None,
 ) -> Work:
-    """The work of a node; `log_prints` and `persist` hold where the task does not say. What is recomputed at no cost is not kept."""
+    """The work of a node; `log_prints` and `persist` hold where the task does not say.
+
+    What is recomputed at no cost is not kept, and what a resource set up is gone with its process.
+    """
     given = node.task.options
-    cheap = node.kind in ("parameter", "case", "merge")
+    keeps = node.kind not in ("parameter", "case", "merge", "resource")
     return Work(
         run=run,
         slug=node.slug,
@@ -63,7 +74,9 @@ def work(
         is_async=_is_async(node.task),
         tags=node.tags | given.tags,
         log_prints=log_prints if given.log_prints is None else given.log_prints,
-        persist=not cheap and (persist if given.persist is None else given.persist),
+        persist=keeps and (persist if given.persist is None else given.persist),
+        must_persist=keeps and given.persist is True,
+        largest=largest,
         retry_on=given.retry_on,
         cache=given.cache,
         cache_key=given.cache_key,
@@ -242,6 +255,8 @@ def _call(work: Work, own: Own) -> Any:
 
 def _complete(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Runs the coroutine in an event loop of its own; an interruption cancels it there, where a thread's would not arrive."""
+    import asyncio  # 40 ms that only asynchronous tasks should cost
+
     interruption = interrupts.current()
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -272,10 +287,26 @@ def _keep(work: Work, own: Own, value: Any) -> runs.ResultRef | None:
         if work.target is not None:
             return work.store.write(value, own.key, work.serializer)
         return work.store.cache(value, own.key, work.serializer)
-    if work.persist:
-        place = results.place(work.run.run_id, work.run.fence, work.slug, own.map_index)
+    if work.must_persist:
+        place = f"{_folder(work)}/{results.name(work.slug, own.map_index)}"
         return work.store.write(value, place, work.serializer)
-    return None
+    return _keep_if_possible(work, own, value) if work.persist else None
+
+
+def _keep_if_possible(work: Work, own: Own, value: Any) -> runs.ResultRef | None:
+    """A task whose author did not ask for it does not fail because its value cannot be kept; a re-run runs it again."""
+    name = results.name(work.slug, own.map_index)
+    try:
+        return work.store.keep(value, _folder(work), name, work.serializer, largest=work.largest)
+    except errors.ResultError as error:
+        # one word for all children of a mapped task
+        level = logging.WARNING if own.map_index <= 0 else logging.DEBUG
+        logger.log(level, "task '%s': its value is not kept: %s", work.name, error)
+        return None
+
+
+def _folder(work: Work) -> str:
+    return results.folder(work.run.run_id, work.run.fence)
 
 
 def _from_signal(signal: errors.Signal) -> Answer:

@@ -22,8 +22,10 @@ from headrace.launch import directory as run_directory
 from headrace.launch import template
 
 #: What every run imports, besides what the supervisor brings: imported here, once. By name, for none of it is used here
-#: and flows lie above the engine. `encodings.idna` is what the first look-up of a host's name imports.
+#: and flows lie above the engine. `encodings.idna` is what the first look-up of a host's name imports, asyncio what
+#: asynchronous tasks do.
 WARM = (
+    "asyncio",
     "cloudpickle",
     "urllib3.connectionpool",
     "encodings.idna",

@@ -6,16 +6,20 @@ from typing import NamedTuple
 
 from headrace import engine
 from headrace.core import states
-from headrace.engine import results
+from headrace.engine import gate, results
 from headrace.graph import context
 from headrace.wire import runs
 
 
 class Known(NamedTuple):
-    """What an earlier attempt of the run recorded of a task run."""
+    """What is recorded of a task run: by an earlier attempt of the run, or by the run that it is a re-run of.
+
+    `origin` is then that run. A task run of it without a result is taken over too: nobody needs its value.
+    """
 
     state: states.State
     result: runs.ResultRef | None = None
+    origin: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +34,5 @@ class Terms:
     approve: Callable[[str, int, str], bool] | None
     log_prints: bool
     persist: bool
+    largest: int | None
+    gate: gate.Gate = dataclasses.field(default_factory=gate.Gate)

@@ -16,18 +16,7 @@ from typing import Any, NamedTuple
 
 from headrace import errors, executors
 from headrace.core import states
-from headrace.engine import (
-    hooks,
-    inputs,
-    mapping,
-    outcome,
-    plan,
-    results,
-    task_runner,
-    terms,
-    timers,
-    verdicts,
-)
+from headrace.engine import hooks, inputs, mapping, outcome, plan, reuse, task_runner, terms, timers, verdicts
 from headrace.executors import tracebacks
 from headrace.graph import context, triggers
 from headrace.wire import runs
@@ -70,6 +59,7 @@ class Walker:
         self.paused: list[Place] = []
         self._executor = executor
         self._terms = given
+        self._gate = given.gate
         #: A stack of (node, indices left to start).
         self._ready: list[tuple[plan.Walk, Iterator[int]]] = []
         self._flights: dict[int, _Flight] = {}
@@ -80,7 +70,8 @@ class Walker:
         self._retrying: dict[Place, None] = {}
         #: Timed out and still running somewhere, by ticket; with the time of the retry that waits for their end.
         self._abandoned: dict[int, tuple[Place, float | None]] = {}
-        self._approved = {key for key, known in given.known.items() if known.state.type is T.PAUSED}
+        self._reuse = reuse.Reuse(walks, given) if given.known else None
+        self._approved = set[tuple[str, int]]() if self._reuse is None else self._reuse.paused()
 
     # the walk
 
@@ -91,11 +82,13 @@ class Walker:
                 self._push(walk, -1)
         while True:
             self._fill()
-            if not self._flights and (self.stopped or not (self._ready or self._retrying)):
+            idle = not (self._ready or self._retrying or self._gate.waiting)
+            if not self._flights and (self.stopped or idle):
                 break
-            for ending in self._executor.wait(self._timers.patience()):
+            for ending in self._executor.wait(self._gate.patience(self._timers.patience())):
                 self._land(ending)
             self._timers.ring()
+            self._ready += [(self.walks[slug], iter((index,))) for slug, index in self._gate.arrived()]
         if self.stopped:
             self._cancel_rest()
         elif self.paused:
@@ -134,7 +127,8 @@ class Walker:
         if index < 0 or walk.pairwise:
             decision, why = verdicts.verdict(walk, index)
             if decision is triggers.Decision.PAUSE:
-                if not self._may_pass(walk, index, why):
+                passed = self._reuse is not None and self._reuse.passed(walk.slug, index)
+                if not passed and not self._may_pass(walk, index, why):
                     return
             elif decision is not triggers.Decision.RUN:
                 self._refuse(walk, index, decision, why)
@@ -142,7 +136,9 @@ class Walker:
         if walk.node.mapped and index < 0:
             self._expand(walk)
             return
-        if self._terms.known and self._adopt(walk, index):
+        if self._reuse is not None and self._take_over(self._reuse, walk, index):
+            return
+        if self._gate.limited and self._waits_for_slot(walk, index):
             return
         try:
             given = (
@@ -154,6 +150,13 @@ class Walker:
             self._fail(walk, index, task_runner.failed(error, retryable=False), attempt=1)
             return
         self._launch(walk, index, given)
+
+    def _waits_for_slot(self, walk: plan.Walk, index: int) -> bool:
+        attempt = self._trials.get((walk, index), _Trial()).attempt
+        held = self._gate.hold_back(walk.slug, index, attempt, walk.node.tags | walk.options.tags)
+        if held is not None:
+            self._enter(walk, index, held, attempt=attempt)
+        return held is not None
 
     def _launch(self, walk: plan.Walk, index: int, given: dict[str, Any]) -> None:
         trial = self._trials.get((walk, index)) if self._trials else None
@@ -168,7 +171,12 @@ class Walker:
         if work is None:
             of = self._terms
             work = walk.work = task_runner.work(
-                walk.node, of.run, of.store, log_prints=of.log_prints, persist=of.persist
+                walk.node,
+                of.run,
+                of.store,
+                log_prints=of.log_prints,
+                persist=of.persist,
+                largest=of.largest,
             )
         if walk.node.kind in plan.INLINE:
             self._answer(_Flight(walk, own, looking=False), task_runner.execute(work, own))
@@ -197,28 +205,24 @@ class Walker:
                 walk, index, T.FAILED, "TriggerFailed", why, errors.TaskFailed(f"task '{walk.slug}': {why}")
             )
 
-    def _adopt(self, walk: plan.Walk, index: int) -> bool:
-        """Takes over what an earlier attempt recorded, if it succeeded and its value can still be read."""
-        known = self._terms.known.get((walk.slug, index))
-        if (
-            known is None
-            or not known.state.is_success
-            or (known.result is None and not known.state.is_skipped)
-        ):
-            return False
-        value = None
-        if known.result is not None:
-            try:
-                value = self._terms.store.read(known.result, walk.options.serializer)
-            except errors.ResultError as error:
-                if self._terms.unreadable_fails:
-                    self._fail(walk, index, task_runner.failed(error, retryable=False), attempt=1)
-                    return True
-                with context.entered(self._context(walk, index, 1)):
-                    logger.warning("task '%s' is run again: %s", walk.slug, error)
-                return False
-        message = known.state.message or "from an earlier attempt"
-        self._finish(walk, index, T.SUCCESS, known.state.name, message, value, known.result)
+    def _take_over(self, known: reuse.Reuse, walk: plan.Walk, index: int) -> bool:
+        """Instead of running it, where it has succeeded before and its value can still be read."""
+        try:
+            taken = known.take(walk, index)
+        except errors.ResultError as error:
+            if self._terms.unreadable_fails:
+                self._fail(walk, index, task_runner.failed(error, retryable=False), attempt=1)
+                return True
+            with context.entered(self._context(walk, index, 1)):
+                logger.warning("task '%s' is run again: %s", walk.slug, error)
+            taken = None
+        if taken is None:
+            missing = known.runs(walk, index)
+            if missing is not None:
+                message = f"the value of '{missing}' was not kept, and is needed after all: re-run from '{missing}'"
+                self._fail(walk, index, task_runner.failed(errors.ResultError(message), retryable=False), attempt=1)
+            return missing is not None
+        self._finish(walk, index, T.SUCCESS, taken.name, taken.message, taken.value, taken.result)
         return True
 
     def _context(self, walk: plan.Walk, index: int, attempt: int) -> context.Task:
@@ -399,7 +403,8 @@ class Walker:
 
     def _cancel_rest(self) -> None:
         """What had begun and does not run; what had not begun stays Pending."""
-        for walk, index in [*self._retrying, *self.paused]:
+        held_back = ((self.walks[slug], index) for slug, index in self._gate.close())
+        for walk, index in [*self._retrying, *self.paused, *held_back]:
             self._cancel(walk, index)
         for walk in self.walks.values():
             if walk.expanded and not walk.state.is_finished:
@@ -423,23 +428,13 @@ class Walker:
 
     def _keep_all(self) -> None:
         """The run ends here and goes on in another process: what was not persisted must be readable there."""
-        for walk in self.walks.values():
-            records = [(-1, walk.state)] if walk.state.children is None else enumerate(walk.state.children)
-            for index, record in records:
-                if not record.is_success or record.is_skipped or record.stored is not None:
-                    continue
-                if walk.work is None or walk.node.kind in plan.INLINE:
-                    continue
-                place = results.place(self._terms.run.run_id, self._terms.run.fence, walk.slug, index)
-                with context.entered(self._context(walk, index, 1)):
-                    try:
-                        record.stored = self._terms.store.write(record.value, place, walk.options.serializer)
-                    except errors.ResultError as error:
-                        logger.warning(
-                            "task '%s' will be run again when the run goes on: %s", walk.slug, error
-                        )
-                        continue
+        for walk, index, error in reuse.keep(self.walks, self._terms):
+            record = walk.state if index < 0 else walk.state[index]
+            if error is None:
                 self._terms.reporter.task(walk.slug, index, record.state, result=record.stored)
+                continue
+            with context.entered(self._context(walk, index, 1)):
+                logger.warning("task '%s' will be run again when the run goes on: %s", walk.slug, error)
 
     def _finish(
         self,

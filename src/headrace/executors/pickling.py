@@ -28,9 +28,27 @@ def _remade(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     return made
 
 
-def dumps(value: Any) -> bytes:
-    """Raises whatever the value's own pickling raises."""
-    file = io.BytesIO()
+class TooLargeError(Exception):
+    """The pickle would be larger than asked for."""
+
+
+class _Bounded(io.BytesIO):
+    """Takes so many bytes and not one more, so that a huge value is not first copied and then found to be huge."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._left = limit
+
+    def write(self, data: Any, /) -> int:
+        self._left -= memoryview(data).nbytes
+        if self._left < 0:
+            raise TooLargeError
+        return super().write(data)
+
+
+def dumps(value: Any, limit: int | None = None) -> bytes:
+    """Raises whatever the value's own pickling raises, and TooLargeError when it takes more than `limit` bytes."""
+    file = io.BytesIO() if limit is None else _Bounded(limit)
     _Pickler(file).dump(value)  # pyright: ignore[reportUnknownMemberType] - untyped
     return file.getvalue()
 

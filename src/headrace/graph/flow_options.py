@@ -36,6 +36,8 @@ class Keywords(TypedDict, total=False):
     lost_after: task_options.Duration | None
     #: The directory in which tasks' results are kept.
     results: "str | Path | None"
+    #: Whether values of tasks that do not say are kept; None: in runs that a server knows of, up to a size.
+    persist: bool | None
     on_state: task_options.Hook | Iterable[task_options.Hook]
     log_prints: bool
     #: The author's own word for the code, in place of its digest.
@@ -59,6 +61,7 @@ class Options:
     on_lost: OnLost = "crash"
     lost_after: timedelta | None = None
     results: "Path | None" = None
+    persist: bool | None = None
     on_state: tuple[task_options.Hook, ...] = ()
     log_prints: bool = False
     version: str | None = None
@@ -151,6 +154,7 @@ _NORMAL: dict[str, Callable[[str, Any], Any]] = {
     "on_lost": _on_lost,
     "lost_after": task_options.timeout,
     "results": _path,
+    "persist": task_options.yes_no_or_default,
     "on_state": task_options.hooks,
     "log_prints": task_options.yes_or_no,
     "version": _word,

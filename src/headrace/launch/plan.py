@@ -42,6 +42,7 @@ PASSED = frozenset(
         "all_proxy",
         "HEADRACE_HIDE_EXCEPTION_TEXT",
         "HEADRACE_EXTRA_LOGGERS",
+        "HEADRACE_RESULTS_DAYS",
         "HEADRACE_PROFILE",
     )
 )

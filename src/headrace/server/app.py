@@ -10,30 +10,43 @@ from headrace.server import (
     accounts,
     agents,
     claims,
+    deletion,
+    deliveries,
     flows,
     identity,
+    installation,
     keys,
     leasing,
+    limits,
     live,
     local,
     logs,
     migrations,
+    notifications,
     overview,
     projects,
+    registration,
+    removal,
     reports,
+    restarts,
+    retention,
     run_queries,
     runs,
+    schedules,
     sessions,
+    slas,
     tables,
     task_events,
     task_runs,
+    task_slots,
     tokens,
     versions,
 )
-from headrace.server.loops import janitor, reaper
+from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
+from headrace.server.loops import limits as limit_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
-from headrace.web import app, service, serving
+from headrace.web import app, outbound, service, serving
 from headrace.web import database as databases
 from headrace.wire import operations
 
@@ -44,20 +57,32 @@ NOUNS = (
     accounts,
     agents,
     claims,
+    deletion,
+    deliveries,
     flows,
+    installation,
     keys,
+    limits,
     logs,
+    notifications,
     overview,
     projects,
+    registration,
+    removal,
     reports,
+    restarts,
+    retention,
     run_queries,
     runs,
+    schedules,
     sessions,
+    slas,
     task_events,
     task_runs,
+    task_slots,
     versions,
 )
-LOOPS = (identity.last_use, janitor.loop, reaper.loop)
+LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, timekeeper.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
@@ -72,6 +97,7 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
         identify=identity.identify,
         csrf_token=functools.partial(tokens.csrf_token, secret),
     )
+    built.part(outbound.Outbound).allow(settings.private_receivers)
     built.part(leasing.Leasing).timing = leases.timed(settings.timing)
     built.websockets[live.PATH] = live.serve
     return built
@@ -98,7 +124,7 @@ def serve(
 
     async def main() -> None:
         with listener:
-            database = databases.Database.open(settings.database)
+            database = databases.Database.open(settings.database, reserve=settings.disk_reserve_mb * 2**20)
             built = build(settings, database)
             readiness = serving.Readiness()
 

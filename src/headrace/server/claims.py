@@ -4,6 +4,7 @@ The queues that an agent serves are few. The run is chosen by one statement in w
 meet, before its LIMIT; on PostgreSQL runs that others are just taking are passed over.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,11 +15,25 @@ import msgspec
 import sqlalchemy as sa
 
 from headrace.core import labels as core_labels
+from headrace.core import limits, reasons
 from headrace.core.moves import Actor
-from headrace.core.states import State, StateType
-from headrace.server import agents, dispatch, moves, parameters, queues, tables, tokens
+from headrace.core.states import Reason, State, StateType
+from headrace.server import (
+    agents,
+    dispatch,
+    firings,
+    installation,
+    moves,
+    parameters,
+    parking,
+    polls,
+    queues,
+    slots,
+    tables,
+    tokens,
+)
 from headrace.server.service import Service, handles, waits
-from headrace.web.handlers import Call, Caller, Run
+from headrace.web.handlers import SYSTEM, Call, Caller, Run
 from headrace.wire import executors, operations, run_configs, runs, storage
 
 _runs = tables.flow_runs
@@ -31,9 +46,13 @@ LONGEST = 60.0
 #: How many runs that are due soon an agent's empty claim makes known to dispatch.
 SOON = 200
 
-#: The literal lets both databases see that the partial index of the claim will do.
-_waiting = sa.text("flow_runs.state_type = 'Scheduled'")
-_closed = sa.select(_flows.c.id).where(sa.or_(_flows.c.paused, _flows.c.archived_at.is_not(None)))
+#: How many runs one claim sets aside, because their turn has come and they may not start.
+ASIDE = 50
+
+_waiting = parking.CLAIMABLE
+_closed = sa.exists().where(_flows.c.id == _runs.c.flow_id, parking.CLOSED).correlate(_runs)
+#: After a gap nothing that a schedule made is claimed before it was decided what becomes of what was missed.
+_settled = sa.exists().where(tables.installation.c.scheduler_at >= sa.bindparam("seen"))
 _first = (
     sa.select(_runs.c.not_before)
     .where(_waiting, _runs.c.queue_id == _queues.c.id)
@@ -44,15 +63,16 @@ _first = (
 _heads = (
     sa.select(_queues.c.id, _first.label("not_before"))
     .where(_queues.c.id.in_(sa.bindparam("queues", expanding=True)), _first.is_not(None))
+    .where(sa.not_(installation.PAUSED))
     .order_by(_first)
 )
 _choose = (
-    sa.select(*moves.FACTS)
+    sa.select(*moves.FACTS, _closed.label("closed"), slots.LIMITED)
     .where(_waiting, _runs.c.queue_id == sa.bindparam("queue"), _runs.c.not_before <= sa.bindparam("moment"))
-    .where(_runs.c.flow_id.not_in(_closed))
+    .where(sa.or_(_runs.c.schedule_id.is_(None), _runs.c.attempt > 0, _settled))
     .order_by(_runs.c.not_before)
     .limit(1)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=_runs)
 )
 _soon = (
     sa.select(_runs.c.id, _runs.c.queue_id, _runs.c.not_before)
@@ -92,6 +112,7 @@ _assigned = (
                 _runs.c.state_type,
             ),
             *(_runs.c.started_at, _flows.c.name.label("flow"), tables.projects.c.name.label("project")),
+            _runs.c.restarted_from,
             *(
                 _versions.c.number,
                 _versions.c.storage,
@@ -99,6 +120,8 @@ _assigned = (
                 _versions.c.executor,
                 _runs.c.version_id,
                 _runs.c.version_pinned,
+                _runs.c.priority,
+                _runs.c.schedule_id,
                 _runs.c.labels,
                 _flows.c.current_version_id,
                 _flows.c.labels.label("flow_labels"),
@@ -125,9 +148,13 @@ def claim_flow_run(call: Call[Any], request: runs.ClaimFlowRun) -> runs.Claimed:
         return _NOTHING
     served = {queue.id: queue for queue in queues.served(call.connection, agents.offer(agent))}
     heads = _heads_of(call, served)
-    for run in _candidates(call, heads):
-        assignment = _take(call, run, agent)
-        if assignment is not None:
+    for place, run in enumerate(_candidates(call, heads)):
+        if place == ASIDE:  # so that no transaction is long; whoever looks next goes on
+            _offer(call, run.id, served[run.queue_id])
+            return _NOTHING
+        if run.closed:
+            parking.park_closed(call, run.queue_id)
+        elif (assignment := _take(call, run, agent)) is not None:
             call.keep = {"run": str(assignment.flow_run_id), "fence": assignment.fence}
             call.flow_run_id = assignment.flow_run_id
             return runs.Claimed(assignment=assignment)
@@ -139,20 +166,22 @@ def claim_flow_run(call: Call[Any], request: runs.ClaimFlowRun) -> runs.Claimed:
 @waits(operations.claim_flow_run)
 async def hold_claim(service: Service, caller: Caller, request: runs.ClaimFlowRun, run: Run) -> runs.Claimed:
     seconds = min(max(request.wait_seconds, 0.0), LONGEST)
-    return await service.part(dispatch.Dispatch).claim(service, request.agent_id, seconds, run)
+    with service.part(polls.Polls).held(caller):
+        return await service.part(dispatch.Dispatch).claim(service, request.agent_id, seconds, run)
 
 
 def _heads_of(call: Call[Any], served: dict[int, queues.Queue]) -> list[tuple[int, datetime]]:
-    """The queues that are not empty, with the time of their first run; the one that waits longest comes first."""
+    """The queues that are not empty, with the time of their first run: of the highest priority the one that waits longest."""
     if not served:
         return []
-    return [(row.id, row.not_before) for row in call.connection.execute(_heads, {"queues": list(served)})]
+    rows = call.connection.execute(_heads, {"queues": list(served)})
+    return sorted(((row.id, row.not_before) for row in rows), key=lambda head: -served[head[0]].priority)
 
 
 def _candidates(call: Call[Any], heads: list[tuple[int, datetime]]) -> Iterator[sa.Row[Any]]:
     """The first run of each queue. Asked again, it goes on with the same queue."""
     for queue_id, not_before in heads:
-        asked = {"queue": queue_id, "moment": call.now}
+        asked = {"queue": queue_id, "moment": call.now, "seen": call.now - firings.GRACE}
         while (
             not_before <= call.now
             and (found := call.connection.execute(_choose, asked).one_or_none()) is not None
@@ -161,25 +190,45 @@ def _candidates(call: Call[Any], heads: list[tuple[int, datetime]]) -> Iterator[
 
 
 def _take(call: Call[Any], run: sa.Row[Any], agent: sa.Row[Any]) -> runs.Assignment | None:
-    """Makes the chosen run the agent's. None when a newer version sends it to another queue."""
+    """Makes the chosen run the agent's. None when a newer version sends it to another queue, or a limit is full."""
     details = call.connection.execute(_assigned, {"id": run.id}).one()
     changes = _newer_version(call, details)
     if "queue_id" in changes:
         call.connection.execute(_requeue, {"run": run.id, **changes})
-        queue = queues.read(call.connection, changes["queue_id"])
-        call.after_commit(partial(call.service.part(dispatch.Dispatch).offer, run.id, queue))
+        _offer(call, run.id, queues.read(call.connection, changes["queue_id"]))
+        return None
+    under = slots.of_run(call, run.flow_id, details.labels) if run.limited else ()
+    if (full := slots.take(call, slots.Holder(run.id), under, run.slots)) is not None:
+        _set_aside(call, run, details, full)
         return None
     answer = moves.move(
         call,
         run,
         State(StateType.SUBMITTED, "Submitted", call.now, f"claimed by {agent.name}"),
         Actor.AGENT,
-        changes={"agent_id": agent.id, **changes},
+        changes={"agent_id": agent.id, "slotted": bool(under), **changes},
         slots_free=True,
     )
     if changes:
         details = call.connection.execute(_assigned, {"id": run.id}).one()
     return _assignment(call, details, answer.fence, run.attempt + 1)
+
+
+def _offer(call: Call[Any], run_id: UUID, queue: queues.Queue) -> None:
+    call.after_commit(partial(call.service.part(dispatch.Dispatch).offer, run_id, queue))
+
+
+def _set_aside(call: Call[Any], run: sa.Row[Any], details: sa.Row[Any], limit: sa.Row[Any]) -> None:
+    """A run that finds a limit full waits until a slot is freed, or ends, as the limit says."""
+    policy = limits.WhenFull(limit.when_full)
+    if not limits.cancels(policy, scheduled=details.schedule_id is not None, attempt=run.attempt):
+        parking.park_behind(call, run.queue_id, limit.id, limit.flow_id)
+        return
+    what = f"{details.project}/{details.flow}" if limit.flow_id else limit.what
+    reason = reasons.because("limit_cancelled", limit=f"{limit.kind} {what}", size=limit.size)
+    state = State(StateType.CANCELLED, "Cancelled", call.now, reason.sentence, code=reason.code)
+    by_itself = dataclasses.replace(call, caller=SYSTEM)
+    moves.move(by_itself, run, state, Actor.SCHEDULER)
 
 
 def _newer_version(call: Call[Any], run: sa.Row[Any]) -> dict[str, Any]:
@@ -202,7 +251,7 @@ def _newer_version(call: Call[Any], run: sa.Row[Any]) -> dict[str, Any]:
     labels = core_labels.normalised(new.labels) if followed else tuple(run.labels)
     config = new.run_config if run.run_config == old.run_config else run.run_config
     if (list(labels), config) != (run.labels, run.run_config):
-        queue = queues.enter(call.connection, labels, config["kind"])
+        queue = queues.enter(call.connection, labels, config["kind"], run.priority)
         changes |= {"labels": list(labels), "run_config": config, "queue_id": queue.id}
     return changes
 
@@ -234,7 +283,7 @@ def _assignment(call: Call[Any], row: sa.Row[Any], fence: int, attempt: int) -> 
         log_level=row.log_level,
         on_lost=row.on_lost,
         timeout_seconds=row.timeout_seconds,
-        resumed=row.started_at is not None,
+        resumed=row.started_at is not None or row.restarted_from is not None,
     )
 
 
@@ -273,22 +322,25 @@ def report_exit(call: Call[Any], request: runs.ReportExit) -> runs.RunAnswer:
     in_hand = current.type in (StateType.SUBMITTED, StateType.RUNNING, StateType.CANCELLING)
     if not in_hand or request.fence != row.fence:
         return moves.answer(call, row, request.fence)
+    why = _exit_reason(request)
     if current.type is StateType.CANCELLING:
-        proposed = State(StateType.CANCELLED, "Cancelled", call.now, _exit_words(request))
+        proposed = State(StateType.CANCELLED, "Cancelled", call.now, why.sentence, code=current.code)
     else:
         name = "Crashed" if request.launched else "LaunchFailed"
-        proposed = State(StateType.CRASHED, name, call.now, _exit_words(request))
+        proposed = State(StateType.CRASHED, name, call.now, why.sentence, code=why.code)
     return moves.move(call, row, proposed, Actor.AGENT, fence=request.fence, exit_seen=request.launched)
 
 
-def _exit_words(request: runs.ReportExit) -> str:
-    if not request.launched:
-        return request.message or "the run could not be launched"
+def _exit_reason(request: runs.ReportExit) -> Reason:
     code = request.exit_code
-    if code is None:
-        words = "the run's process ended without a final report"
+    if not request.launched:
+        return reasons.because("launch_failed", why=request.message or "the run could not be launched")
+    if request.code == "out_of_memory":
+        found = reasons.because("out_of_memory")
+    elif code is None:
+        found = reasons.because("vanished")
     elif code < 0:
-        words = f"the run's process was ended by signal {-code} without a final report"
+        found = reasons.because("killed", signal=-code)
     else:
-        words = f"the run's process ended with exit code {code} without a final report"
-    return f"{words}: {request.message}" if request.message else words
+        found = reasons.because("exit_code", code=code)
+    return Reason(found.code, f"{found.sentence}: {request.message}" if request.message else found.sentence)

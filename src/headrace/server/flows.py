@@ -7,23 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
 
 from headrace import errors, wire
-from headrace.core import labels
-from headrace.server import projects, tables, versions
-from headrace.server.dispatch import Dispatch
+from headrace.core import labels, limits
+from headrace.server import flow_schedules, parking, projects, tables
 from headrace.server.notices import Notices
-from headrace.server.service import handles, prepares
-from headrace.web import ids, pages
-from headrace.web.handlers import Call, Caller
+from headrace.server.service import handles
+from headrace.web import pages
+from headrace.web.handlers import Call
 from headrace.wire import flows, operations
 
 #: How many of a flow's last runs are shown, and go into its rate and median.
 LAST_RUNS = 15
-#: The largest number of tasks in one flow.
-MOST_TASKS = 50_000
+#: Settings on which the runs depend that schedules make.
+_OF_RUNS = {"labels", "default_parameters", "paused", "priority", "slots"}
 
 _runs = tables.flow_runs
 _rows = (
@@ -33,7 +31,9 @@ _rows = (
         tables.flow_versions.c.number,
         tables.flow_versions.c.labels.label("version_labels"),
         sa.select(sa.func.count())
-        .where(tables.flow_versions.c.flow_id == tables.flows.c.id)
+        .where(
+            tables.flow_versions.c.flow_id == tables.flows.c.id, tables.flow_versions.c.deleted_at.is_(None)
+        )
         .correlate(tables.flows)
         .scalar_subquery()
         .label("versions"),
@@ -54,112 +54,10 @@ _one = _rows.where(tables.flows.c.id == sa.bindparam("id"))
 _by_name = sa.select(tables.flows.c.id, tables.flows.c.name).where(
     tables.flows.c.project_id == sa.bindparam("project_id"), tables.flows.c.name == sa.bindparam("name")
 )
-_names_in = sa.select(tables.flows.c.name).where(tables.flows.c.project_id == sa.bindparam("project_id"))
+_names_in = sa.select(tables.flows.c.name).where(
+    tables.flows.c.project_id == sa.bindparam("project_id"), tables.flows.c.deleted_at.is_(None)
+)
 _touch = sa.update(tables.flows).where(tables.flows.c.id == sa.bindparam("id_"))
-
-
-@prepares(operations.register_flow)
-def prepare_registration(service: Any, caller: Caller, request: flows.RegisterFlow) -> str:
-    """Checks the structure and writes it as JSON: 5,000 tasks are too much for the transaction."""
-    structure = request.structure
-    projects.check_name(structure.name, "flow")
-    labels.normalised(structure.labels)
-    if len(structure.tasks) > MOST_TASKS:
-        raise errors.TooLarge(
-            f"{structure.name!r} has {len(structure.tasks)} tasks; the most is {MOST_TASKS}"
-        )
-    slugs = {task.slug for task in structure.tasks}
-    if len(slugs) != len(structure.tasks):
-        raise errors.Invalid(
-            f"two tasks of {structure.name!r} have one slug", fields={"structure.tasks": "slugs must differ"}
-        )
-    for edge in structure.edges:
-        if edge.upstream not in slugs or edge.downstream not in slugs:
-            sentence = f"{edge.upstream} → {edge.downstream} names a task that is not there"
-            raise errors.Invalid(sentence, fields={"structure.edges": sentence})
-    _refuse_unfillable(structure)
-    return msgspec.json.encode(structure).decode()
-
-
-def _refuse_unfillable(structure: flows.Structure) -> None:
-    """A schedule whose runs would lack a required parameter is refused now, not at three in the morning."""
-    required = {parameter.name for parameter in structure.parameters if parameter.required}
-    for schedule in structure.schedules:
-        for clock in schedule.clocks:
-            lacking = sorted(required - set(clock.parameters))
-            if lacking:
-                raise errors.Invalid(
-                    f"{structure.name!r} cannot be scheduled: its parameter {lacking[0]!r} has no default; "
-                    "give it one, or a value in the schedule",
-                    fields={
-                        f"parameters.{name}": "required, but the schedule gives no value" for name in lacking
-                    },
-                )
-
-
-@handles(operations.register_flow)
-def register_flow(call: Call[Any], request: flows.RegisterFlow) -> flows.Registered:
-    structure = request.structure
-    encoded: str = call.prepared or prepare_registration(call.service, call.caller, request)
-    project = projects.find(call.connection, structure.project)
-    if project is None:
-        known = projects.names(call.connection)
-        close = difflib.get_close_matches(structure.project, known, 1)
-        hint = (
-            f"did you mean {close[0]!r}?"
-            if close
-            else f"`headrace project create {structure.project}` makes it"
-        )
-        raise errors.NotFound(
-            f"there is no project {structure.project!r}; {hint}", fields={"structure.project": "unknown"}
-        )
-    flow_id = _flow_of(call, project.id, structure)
-    before = versions.newest(call.connection, flow_id)
-    changes = ["new"] if before is None else versions.changes(before, structure, request.storage)
-    if before is not None and not changes:
-        versions.refresh(call, before.id, request, encoded)
-        version_id, number, message = before.id, before.number, f"unchanged (version {before.number})"
-    else:
-        number = 1 if before is None else before.number + 1
-        version_id = versions.insert(call, flow_id, number, request, encoded)
-        call.connection.execute(
-            _touch,
-            {"id_": flow_id, "current_version_id": version_id, "updated_at": call.now, "archived_at": None},
-        )
-        message = "version 1" if before is None else f"version {number}: {', '.join(changes)} changed"
-    call.after_commit(lambda: call.service.part(Notices).changed("flows"))
-    return flows.Registered(
-        flow_id=flow_id,
-        version_id=version_id,
-        version=number,
-        created=bool(changes),
-        message=message,
-        url=f"{call.service.settings.url}/flows/{flow_id}",
-    )
-
-
-def _flow_of(call: Call[Any], project_id: UUID, structure: flows.Structure) -> UUID:
-    """The flow of this name in this project; made, if there is none."""
-    known = call.connection.execute(
-        _by_name, {"project_id": project_id, "name": structure.name}
-    ).one_or_none()
-    if known is not None:
-        if structure.description:
-            call.connection.execute(_touch, {"id_": known.id, "description": structure.description})
-        return known.id
-    flow_id = ids.uuid7()
-    values: dict[str, Any] = {
-        "id": flow_id,
-        "project_id": project_id,
-        "name": structure.name,
-        "description": structure.description,
-        "default_parameters": {},
-        "paused": False,
-        "created_at": call.now,
-        "updated_at": call.now,
-    }
-    call.connection.execute(sa.insert(tables.flows), values)
-    return flow_id
 
 
 @handles(operations.list_flows)
@@ -169,6 +67,7 @@ def list_flows(call: Call[Any], request: flows.ListFlows) -> wire.Page[flows.Flo
     query = query.where(
         tables.flows.c.archived_at.is_not(None) if request.archived else tables.flows.c.archived_at.is_(None)
     )
+    query = query.where(tables.flows.c.deleted_at.is_(None))
     if request.project:
         query = query.where(tables.projects.c.name == request.project)
     if request.search:
@@ -227,12 +126,22 @@ def update_flow(call: Call[Any], request: flows.UpdateFlow) -> flows.Flow:
         values["default_parameters"] = request.default_parameters
     if request.paused is not None:
         values["paused"] = request.paused
+    if wrong := limits.problems(request.priority, request.slots):
+        (field, problem), *_ = wrong.items()
+        raise errors.Invalid(f"{field}: {problem}", fields=wrong)
+    values |= {
+        field: value
+        for field, value in (("priority", request.priority), ("slots", request.slots))
+        if value is not None
+    }
     if request.description is not None:
         values["description"] = request.description
     call.connection.execute(_touch, {"id_": before.id, **values})
+    if values.keys() & _OF_RUNS:
+        flow_schedules.renew(call, before.id)
     call.after_commit(lambda: call.service.part(Notices).changed("flows"))
     if request.paused is False:
-        call.after_commit(call.service.part(Dispatch).wake_all)
+        parking.release(call, before.id)
     return read_flow(call, flows.FlowRef(flow_id=request.flow_id))
 
 
@@ -291,6 +200,10 @@ def _flow(row: Any, last: Sequence[Any]) -> flows.Flow:
         version_labels=row.version_labels,
         default_parameters=row.default_parameters,
         paused=row.paused,
+        priority=row.priority,
+        slots=row.slots,
+        archived_at=row.archived_at,
+        deleted_at=row.deleted_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
         last_runs=[

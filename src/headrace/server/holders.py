@@ -21,6 +21,7 @@ _facts = sa.select(
     *[
         *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
         *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.task_states),
+        *(_runs.c.state_code, _runs.c.slotted),
     ]
 ).where(_runs.c.id == sa.bindparam("id"))
 _locked = _facts.with_for_update()
@@ -40,6 +41,7 @@ class Holder:
     ----------
     fence: the one that the writer holds.
     state_type: the run's; a run that is not Running or Cancelling has no task that could change.
+    slotted: whether the run or a task of it holds slots.
     """
 
     run_id: UUID
@@ -48,6 +50,7 @@ class Holder:
     state_type: StateType
     orders: runs.Orders
     task_states: dict[str, int]
+    slotted: bool
 
 
 def writing(call: Call[Any], run_id: UUID, fence: int, *, lock: bool = False) -> Holder:
@@ -68,7 +71,8 @@ def writing(call: Call[Any], run_id: UUID, fence: int, *, lock: bool = False) ->
             fence=row.fence,
         )
     orders = moves.answer(call, row, fence).orders
-    return Holder(run_id, fence, row.attempt, StateType(row.state_type), orders, row.task_states)
+    type_ = StateType(row.state_type)
+    return Holder(run_id, fence, row.attempt, type_, orders, row.task_states, row.slotted)
 
 
 def expected(call: Call[Any], holder: Holder, stream: Stream) -> int:

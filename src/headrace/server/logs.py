@@ -41,13 +41,18 @@ def write_logs(call: Call[Any], request: runs.WriteLogs) -> runs.Written:
     if request.seq > expected:
         raise errors.Conflict(f"records {expected} to {request.seq - 1} have not arrived", next_seq=expected)
     new = request.records[expected - request.seq :]
+    following = expected + len(new)
+    if new and call.service.database.short_of_room:
+        # refusing them would hold up what comes behind them, the run's end included
+        dropped = f"{len(new)} lines dropped: the server's disk is full"
+        new = [msgspec.structs.replace(new[0], message=dropped)]
     if new:
         base = request.fence * _ATTEMPT + expected
         call.connection.execute(
             _insert,
             [_row(request.flow_run_id, base + at, holder.attempt, line) for at, line in enumerate(new)],
         )
-        holders.advance(call, holder, "logs", expected + len(new))
+        holders.advance(call, holder, "logs", following)
         topic = f"logs:{request.flow_run_id}"
         call.after_commit(lambda: call.service.part(Notices).changed(topic))
     return runs.Written(next_seq=max(expected, request.seq + len(request.records)), orders=holder.orders)
@@ -95,13 +100,12 @@ def _filters(call: Call[Any], request: logs.ListLogs | logs.DownloadLogs) -> lis
         found.append(_logs.c.task == request.task)
     if request.search:
         found.append(_logs.c.message.icontains(request.search, autoescape=True))
-    if isinstance(request, logs.ListLogs):
-        if request.map_index is not None:
-            found.append(_logs.c.map_index == request.map_index)
-        if request.since is not None:
-            found.append(_logs.c.at >= request.since)
-        if request.until is not None:
-            found.append(_logs.c.at < request.until)
+    if request.map_index is not None:
+        found.append(_logs.c.map_index == request.map_index)
+    if request.since is not None:
+        found.append(_logs.c.at >= request.since)
+    if request.until is not None:
+        found.append(_logs.c.at < request.until)
     return found
 
 

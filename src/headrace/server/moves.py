@@ -5,6 +5,7 @@ in the same transaction, and after the commit whoever waits for it is woken. His
 run's version.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from headrace import errors
 from headrace.core import leases, states, transitions
 from headrace.core.moves import Actor, Effect
 from headrace.core.states import State, StateType
-from headrace.server import dispatch, heartbeats, notices, queues, tables
+from headrace.server import dispatch, heartbeats, notices, outbox, queues, slots, tables
 from headrace.server.leasing import Leasing
 from headrace.web.handlers import Call
 from headrace.wire import runs
@@ -30,7 +31,7 @@ FACTS = [
     *[_runs.c.rescues, _runs.c.retries_used, _runs.c.not_before, _runs.c.lease_until],
     *[_runs.c.last_contact_at, _runs.c.agent_id, _runs.c.host, _runs.c.pid, _runs.c.retries],
     *[_runs.c.retry_delay_seconds, _runs.c.on_lost, _runs.c.lost_after_seconds, _runs.c.started_at],
-    _runs.c.parent_run_id,
+    *[_runs.c.parent_run_id, _runs.c.state_code, _runs.c.waits_for, _runs.c.slots, _runs.c.slotted],
 ]
 _peek = sa.select(*FACTS).where(_runs.c.id == sa.bindparam("id"))
 _load = _peek.with_for_update()
@@ -52,7 +53,7 @@ def state(row: Any) -> State:
     """The state in a row of flow_runs."""
     type_ = StateType(row.state_type)
     due_at = row.not_before if type_ is StateType.SCHEDULED else None
-    return State(type_, row.state_name, row.state_at, row.state_message, due_at)
+    return State(type_, row.state_name, row.state_at, row.state_message, due_at, row.state_code)
 
 
 def move(
@@ -128,13 +129,33 @@ def leasing(call: Call[Any]) -> Leasing:
 
 def created(call: Call[Any], row: Any, queue: queues.Queue, actor: Actor) -> None:
     """Event 0 of a run that was just inserted, and word to the agents that wait. `row` has the run's columns."""
+    proposed = _made(call, row, actor)
+    _event(call, row, "move", 0, proposed, 0, before=None)
+    _offer(call, row.id, queue, proposed)
+    _notify(call, row)
+
+
+def created_many(call: Call[Any], made: Sequence[tuple[Any, queues.Queue, Actor]]) -> None:
+    """`created` for many runs: one statement. Nobody can be watching one of them yet."""
+    events: list[dict[str, Any]] = []
+    for row, queue, actor in made:
+        proposed = _made(call, row, actor)
+        maker = {"kind": row.created_by_kind, "name": row.created_by_name, "id": row.created_by_id}
+        event = _event_values(call, row, "move", 0, proposed, 0, before=None)
+        events.append(event | {f"actor_{field}": value for field, value in maker.items()})
+        if row.due_at - call.now <= dispatch.HORIZON:
+            _offer(call, row.id, queue, proposed)
+    call.connection.execute(_record, events)
+    call.after_commit(partial(call.service.part(notices.Notices).changed, "flow_runs"))
+
+
+def _made(call: Call[Any], row: Any, actor: Actor) -> State:
+    """The state of a run that is being made."""
     proposed = state(row)
     facts = transitions.Transition(current=None, proposed=proposed, actor=actor, now=call.now)
     if not isinstance(verdict := transitions.decide(facts), transitions.Accept):
         raise errors.Conflict(f"run {row.id}: {verdict.reason}")
-    _event(call, row, "move", 0, proposed, 0, before=None)
-    _offer(call, row.id, queue, proposed)
-    _notify(call, row)
+    return proposed
 
 
 def _transition(
@@ -177,8 +198,12 @@ def _accepted(
     effects = transitions.effects(before, after, marked=marked)
     values = _columns(call, row, after, effects) | changes
     _update(call, row, values)
+    if row.slotted and Effect.FREE_SLOTS in effects:
+        slots.free(call, row.id)
     fence = values.get("fence", row.fence)
     _event(call, row, "move", row.version + 1, after, fence, before=before.type)
+    if Effect.OUTBOX in effects:
+        outbox.write(call, row, before, after, row.version + 1)
     if after.type is StateType.SCHEDULED:
         _offer(call, row.id, queues.read(call.connection, row.queue_id), after)
     elif before.type is StateType.SCHEDULED:
@@ -198,6 +223,7 @@ def _columns(call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset
         "state_type": after.type.value,
         "state_name": after.name,
         "state_message": after.message,
+        "state_code": after.code,
         "state_at": call.now,
     }
     counts = {
@@ -222,6 +248,10 @@ def _columns(call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset
             values["not_before"] = after.due_at
     if after.type in states.FINISHED:
         values["finished_at"] = call.now
+    if row.waits_for is not None:
+        values["waits_for"] = None
+    if row.slotted and Effect.FREE_SLOTS in effects:
+        values["slotted"] = False
     return values
 
 
@@ -241,7 +271,20 @@ def _event(
     *,
     before: StateType | None = None,
 ) -> None:
-    values: dict[str, Any] = {
+    call.connection.execute(_record, _event_values(call, row, kind, seq, said, fence, before=before))
+
+
+def _event_values(
+    call: Call[Any],
+    row: Any,
+    kind: str,
+    seq: int,
+    said: State,
+    fence: int,
+    *,
+    before: StateType | None = None,
+) -> dict[str, Any]:
+    return {
         "flow_run_id": row.id,
         "seq": seq,
         "kind": kind,
@@ -249,6 +292,7 @@ def _event(
         "state_type": said.type.value,
         "state_name": said.name,
         "state_message": said.message,
+        "state_code": said.code,
         "state_due_at": said.due_at,
         "actor_kind": call.caller.kind,
         "actor_name": call.caller.name,
@@ -257,7 +301,6 @@ def _event(
         "request_id": call.request_id,
         "at": call.now,
     }
-    call.connection.execute(_record, values)
 
 
 def _offer(call: Call[Any], run_id: UUID, queue: queues.Queue, after: State) -> None:

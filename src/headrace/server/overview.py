@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from headrace import errors
 from headrace.core import states
-from headrace.server import agents, projects, run_queries, tables
+from headrace.server import agents, installation, projects, run_queries, tables
 from headrace.server.service import handles
 from headrace.web.handlers import Call
 from headrace.wire import agents as wire_agents
-from headrace.wire import operations, overview, runs
+from headrace.wire import operations, overview, runs, schedules
 
 _MOST_HOURS = 24 * 90
 _MOST_BUCKETS = 200
@@ -49,9 +49,8 @@ def read_overview(call: Call[Any], request: overview.ReadOverview) -> overview.O
             *listed(state=["Failed", "Crashed"], since=since),
         ][:_SHOWN],
         running=listed(state=["Running", "Cancelling", "Submitted"]),
-        upcoming=sorted(
-            (run for run in listed(state=["Scheduled"]) if not run.late), key=lambda run: run.due_at
-        ),
+        upcoming=run_queries.upcoming(call, request.project, _SHOWN),
+        settings=installation.read_settings(call, schedules.ReadSettings()),
         agents=dict(healths),
         flows=call.connection.execute(
             _flows.where(tables.flows.c.project_id == project.id) if project else _flows

@@ -1,4 +1,4 @@
-"""Queues: each distinct pair of labels and kind of run config that runs ever had. There are few of them.
+"""Queues: each distinct labels, kind of run config and priority that runs ever had. There are few of them.
 
 An agent's claim finds the queues it can serve first, so that labels stand in the claim's WHERE and never after its LIMIT.
 """
@@ -13,18 +13,21 @@ from headrace.server import tables
 
 _queues = tables.queues
 _find = sa.select(_queues.c.id).where(
-    _queues.c.labels_key == sa.bindparam("labels_key"), _queues.c.kind == sa.bindparam("kind")
+    _queues.c.labels_key == sa.bindparam("labels_key"),
+    _queues.c.kind == sa.bindparam("kind"),
+    _queues.c.priority == sa.bindparam("priority"),
 )
-_of_kinds = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind).where(
+_of_kinds = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind, _queues.c.priority).where(
     _queues.c.kind.in_(sa.bindparam("kinds", expanding=True))
 )
-_one = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind).where(_queues.c.id == sa.bindparam("id"))
+_one = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind, _queues.c.priority).where(_queues.c.id == sa.bindparam("id"))
 
 
 class Queue(NamedTuple):
     id: int
     labels: frozenset[str]
     kind: str
+    priority: int = 0
 
 
 class Offer(NamedTuple):
@@ -40,23 +43,23 @@ class Offer(NamedTuple):
         )
 
 
-def enter(connection: sa.Connection, labels: Collection[str], kind: str) -> Queue:
-    """The queue of runs with these labels (normalised) and this kind of run config; made when it is new."""
-    key = {"labels_key": ",".join(labels), "kind": kind}
+def enter(connection: sa.Connection, labels: Collection[str], kind: str, priority: int = 0) -> Queue:
+    """The queue of runs with these labels (normalised), kind of run config and priority; made when it is new."""
+    key = {"labels_key": ",".join(labels), "kind": kind, "priority": priority}
     found = connection.execute(_find, key).scalar()
     if found is None:
         values = {**key, "labels": list(labels)}
         found = connection.execute(sa.insert(_queues).returning(_queues.c.id), values).scalar_one()
-    return Queue(found, frozenset(labels), kind)
+    return Queue(found, frozenset(labels), kind, priority)
 
 
 def read(connection: sa.Connection, queue_id: int) -> Queue:
     row = connection.execute(_one, {"id": queue_id}).one()
-    return Queue(row.id, frozenset(row.labels), row.kind)
+    return Queue(row.id, frozenset(row.labels), row.kind, row.priority)
 
 
 def served(connection: sa.Connection, offer: Offer) -> Iterable[Queue]:
     """The queues whose runs an agent with this offer takes."""
     rows = connection.execute(_of_kinds, {"kinds": sorted(offer.launches)})
-    every = (Queue(row.id, frozenset(row.labels), row.kind) for row in rows)
+    every = (Queue(row.id, frozenset(row.labels), row.kind, row.priority) for row in rows)
     return [queue for queue in every if offer.serves(queue)]

@@ -6,9 +6,11 @@ Before the start nothing of the user's is unpickled, and who is not the holder o
 import asyncio
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from headrace import errors
+from headrace.core import reasons
 from headrace.core.moves import Actor
 from headrace.core.states import FINISHED, State, StateType
 from headrace.server import heartbeats, moves, tables
@@ -17,8 +19,9 @@ from headrace.server.service import Service, handles, waits
 from headrace.web.handlers import Call, Caller, Run
 from headrace.wire import operations, runs
 
+_tags = sa.select(tables.limits.c.what).where(tables.limits.c.kind == sa.literal_column("'tag'"))
 _content = (
-    sa.select(tables.flow_versions.c.content_sha256)
+    sa.select(tables.flow_versions.c.content_sha256, sa.exists(_tags).label("limits_tags"))
     .join(tables.flow_runs, tables.flow_runs.c.version_id == tables.flow_versions.c.id)
     .where(tables.flow_runs.c.id == sa.bindparam("id"))
 )
@@ -39,14 +42,14 @@ def start_flow_run(call: Call[Any], request: runs.StartFlowRun) -> runs.RunAnswe
             state=row.state_type,
             fence=row.fence,
         )
-    registered = call.connection.execute(_content, {"id": row.id}).scalar_one()
+    registered, limits_tags = call.connection.execute(_content, {"id": row.id}).one()
     if registered != request.content_sha256:
         raise errors.ContentMismatch(
             f"run {row.id}: the flow's content has the hash {request.content_sha256[:12]}…, registered was"
             f" {registered[:12]}…: register the flow again",
         )
     token_valid = (call.caller.run_id, call.caller.run_fence) == (row.id, request.fence)
-    return moves.move(
+    answer = moves.move(
         call,
         row,
         State(StateType.RUNNING, "Running", call.now),
@@ -56,6 +59,10 @@ def start_flow_run(call: Call[Any], request: runs.StartFlowRun) -> runs.RunAnswe
         token_valid=token_valid,
         content_matches=True,
     )
+    if not limits_tags:
+        return answer
+    tags = call.connection.execute(_tags.order_by(tables.limits.c.what)).scalars().all()
+    return msgspec.structs.replace(answer, limited_tags=list(tags))
 
 
 @handles(operations.heartbeat_flow_run)
@@ -103,8 +110,11 @@ def finish_flow_run(call: Call[Any], request: runs.FinishFlowRun) -> runs.RunAns
             fields={"type": "not an end"},
         )
     row = moves.load(call, request.flow_run_id)
-    said = State(request.type, request.name, call.now, request.message)
     current = moves.state(row)
+    code = request.code if request.code in reasons.ENDS else ""  # a newer engine may know more
+    if request.type is StateType.CANCELLED and current.type is StateType.CANCELLING:
+        code = current.code  # whoever cancelled it is the reason, not that the process obeyed
+    said = State(request.type, request.name, call.now, request.message, code=code)
     stale = request.fence != row.fence and moves.leasing(call).checks_fences
     if stale or (current.is_finished and current.type is not said.type):
         moves.note(call, row, said, request.fence)

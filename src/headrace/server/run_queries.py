@@ -1,4 +1,4 @@
-"""Reading flow runs: one, a page of them, their history; and why one that has not started waits."""
+"""Reading flow runs: one, a page of them, their history."""
 
 import difflib
 from collections.abc import Sequence
@@ -10,10 +10,9 @@ import msgspec
 import sqlalchemy as sa
 
 from headrace import errors, wire
-from headrace.core import labels, leases
+from headrace.core import leases, reasons
 from headrace.core.states import Reason, State, StateType
-from headrace.server import agents, dispatch, moves, tables
-from headrace.server.queues import Queue
+from headrace.server import installation, moves, parking, tables, waiting
 from headrace.server.service import handles
 from headrace.web import pages
 from headrace.web.handlers import Call
@@ -39,9 +38,11 @@ _select = (
         *(
             column
             for column in _runs.c
-            if column.name not in ("idempotency_key", "last_contact_at", "timeout_seconds")
+            if column.name not in ("idempotency_key", "last_contact_at", "timeout_seconds", "anew")
         ),
-        *(_flows.c.name.label("flow"), _flows.c.paused, _projects.c.name.label("project")),
+        *(_flows.c.name.label("flow"), _flows.c.paused, _flows.c.archived_at),
+        installation.PAUSED.label("everything_paused"),
+        _projects.c.name.label("project"),
         *(_versions.c.number.label("version_number"), _versions.c.tasks, _agents.c.name.label("agent")),
     )
     .join(_flows, _flows.c.id == _runs.c.flow_id)
@@ -50,6 +51,16 @@ _select = (
     .outerjoin(_agents, _agents.c.id == _runs.c.agent_id)
 )
 _one = _select.where(_runs.c.id == sa.bindparam("id"))
+_coming = (
+    _select.where(
+        parking.CLAIMABLE,
+        _runs.c.queue_id == sa.bindparam("queue"),
+        _runs.c.not_before > sa.bindparam("moment"),
+    )
+    .order_by(_runs.c.not_before)
+    .limit(sa.bindparam("most"))
+)
+_queues = sa.select(tables.queues.c.id)
 _exists = sa.select(_runs.c.id, _runs.c.parent_run_id).where(_runs.c.id == sa.bindparam("id"))
 _history = sa.select(_events).where(_events.c.flow_run_id == sa.bindparam("id")).order_by(_events.c.seq)
 
@@ -67,6 +78,18 @@ def list_flow_runs(call: Call[Any], request: runs.ListFlowRuns) -> wire.Page[run
     rows = call.connection.execute(query).all()
     page, following = pages.cut(rows, shown, lambda row: row.id)
     return wire.Page(items=_built(call, page), next=following)
+
+
+def upcoming(call: Call[Any], project: str | None, limit: int) -> list[runs.FlowRun]:
+    """The runs that are due next and are not late, soonest first. Queues are few, and each gives its own in the order of their times."""
+    asked: dict[str, Any] = {"moment": call.now - LATE, "most": limit}
+    query = _coming
+    if project is not None:
+        query = query.where(_runs.c.project_id == _project_id(call, project))
+    found: list[sa.Row[Any]] = []
+    for queue_id in call.connection.execute(_queues).scalars().all():
+        found += call.connection.execute(query, {**asked, "queue": queue_id}).all()
+    return _built(call, sorted(found, key=lambda row: (row.not_before, row.id))[:limit])
 
 
 @handles(operations.list_run_events)
@@ -102,10 +125,11 @@ def _filters(call: Call[Any], request: runs.ListFlowRuns) -> list[sa.ColumnEleme
         found.append(sa.or_(_runs.c.id == call.caller.run_id, _runs.c.parent_run_id == call.caller.run_id))
     if request.project is not None:
         found.append(_runs.c.project_id == _project_id(call, request.project))
-    if request.flow_id is not None:
-        found.append(_runs.c.flow_id == request.flow_id)
-    if request.agent_id is not None:
-        found.append(_runs.c.agent_id == request.agent_id)
+    found += [
+        _runs.c[field] == wanted
+        for field in ("flow_id", "agent_id", "schedule_id", "restarted_from")
+        if (wanted := getattr(request, field)) is not None
+    ]
     if request.since is not None:
         found.append(_runs.c.created_at >= request.since)
     if request.until is not None:
@@ -114,6 +138,8 @@ def _filters(call: Call[Any], request: runs.ListFlowRuns) -> list[sa.ColumnEleme
         found.append(_matches(request.search.strip()))
     if request.state:
         found.append(_in_states(call, request.state))
+    if request.reason:
+        found.append(_for_reasons(request.reason))
     if request.after is not None:
         found.append(_runs.c.id < pages.read(request.after, UUID))
     return found
@@ -152,6 +178,15 @@ def _in_states(call: Call[Any], names: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.or_(*options)
 
 
+def _for_reasons(codes: Sequence[str]) -> sa.ColumnElement[bool]:
+    for code in codes:
+        if code not in reasons.ENDS:
+            near = difflib.get_close_matches(code, reasons.ENDS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(reasons.ENDS))}"
+            raise errors.Invalid(f"no run ends for the reason {code!r}: {hint}", fields={"reason": hint})
+    return _runs.c.state_code.in_(codes)
+
+
 def _matches(text: str) -> sa.ColumnElement[bool]:
     """A part of the name, or the beginning of the id."""
     name = _runs.c.name.icontains(text, autoescape=True)
@@ -168,84 +203,9 @@ def built(call: Call[Any], row: Any) -> runs.FlowRun:
 
 
 def _built(call: Call[Any], rows: Sequence[Any]) -> list[runs.FlowRun]:
-    """Answers for rows of `_select`; agents are read once for all, and only where one waits."""
-    offers: list[labels.Offer] | None = None
-    built: list[runs.FlowRun] = []
-    for row in rows:
-        waits = _waits(call, row)
-        if waits is None and row.state_type == StateType.SCHEDULED.value:
-            offers = _offers(call) if offers is None else offers
-            waits = _waits_for_agent(row, offers)
-        built.append(_run(call, row, waits))
-    return built
-
-
-def _waits(call: Call[Any], row: Any) -> Reason | None:
-    """Why the run is not running, as far as no agent is asked."""
-    match StateType(row.state_type):
-        case StateType.SCHEDULED if row.paused:
-            return Reason("flow_paused", f"The flow {row.flow} is paused: resume it, and the run starts.")
-        case StateType.SCHEDULED if row.not_before > call.now:
-            moment = f"{row.not_before:%Y-%m-%d %H:%M:%S} UTC"
-            if row.state_name == "AwaitingRetry":
-                return Reason("awaiting_retry", f"It failed and is tried again at {moment}.")
-            return Reason("not_due", f"It is due at {moment}.")
-        case StateType.SCHEDULED:
-            queue = Queue(row.queue_id, frozenset(row.labels), row.run_config["kind"])
-            if call.service.part(dispatch.Dispatch).expects(queue):
-                return Reason("starting", "An agent is about to take it.")
-            return None
-        case StateType.SUBMITTED:
-            return Reason(
-                "launching", f"The agent {row.agent or '(removed)'} is launching it: {row.state_name}."
-            )
-        case StateType.PAUSED:
-            return Reason("paused", "It waits for somebody to approve it.")
-        case StateType.CANCELLING:
-            return Reason("cancelling", "It has been told to stop and has not yet stopped.")
-        case _:
-            return None
-
-
-def _offers(call: Call[Any]) -> list[labels.Offer]:
-    timing = moves.leasing(call).timing
-    rows = agents.alive(call.connection, call.now, moves.leasing(call))
-    fresh = call.now - 2 * timing.heartbeat
-    return [
-        _Candidate(
-            row.name,
-            row.labels,
-            row.takes_unlabelled,
-            row.launches,
-            row.draining,
-            row.last_contact_at <= fresh,
-        )
-        for row in rows
-    ]
-
-
-class _Candidate(labels.Offer, frozen=True):
-    draining: bool = False
-    late: bool = False
-
-
-def _waits_for_agent(row: Any, offers: Sequence[labels.Offer]) -> Reason:
-    kind = row.run_config["kind"]
-    if (reason := labels.explain(row.labels, kind, offers)) is not None:
-        return reason
-    able = [
-        offer
-        for offer in offers
-        if kind in offer.launches
-        and labels.matches(row.labels, offer.labels, takes_unlabelled=offer.takes_unlabelled)
-        and isinstance(offer, _Candidate)
-    ]
-    names = ", ".join(sorted(offer.name for offer in able))
-    if all(offer.draining for offer in able):
-        return Reason("agents_draining", f"The agents that take it are stopping: {names}.")
-    if all(offer.late or offer.draining for offer in able):
-        return Reason("agents_late", f"The agents that take it have not been heard of for a while: {names}.")
-    return Reason("agents_busy", f"It waits for its turn at {names}.")
+    """Answers for rows of `_select`."""
+    why = waiting.Reasons(call)
+    return [_run(call, row, why.of(row)) for row in rows]
 
 
 def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
@@ -270,6 +230,8 @@ def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
         unreachable=leases.unreachable(state.type, call.now, row.lease_until, amnesty_until=amnesty),
         cancel_requested=row.cancel_requested,
         labels=row.labels,
+        priority=row.priority,
+        slots=row.slots,
         parameters=row.parameters,
         run_config=msgspec.convert(row.run_config, run_configs.RunConfig),
         log_level=row.log_level,
@@ -284,6 +246,8 @@ def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
         host=row.host,
         pid=row.pid,
         parent_run_id=row.parent_run_id,
+        schedule_id=row.schedule_id,
+        restarted_from=row.restarted_from,
         tasks=row.tasks,
         task_states=row.task_states,
         result=None if row.result is None else msgspec.convert(row.result, runs.ResultRef),
@@ -296,7 +260,14 @@ def _event(row: sa.Row[Any]) -> runs.RunEvent:
         at=row.at,
         actor=runs.Actor(kind=row.actor_kind, name=row.actor_name, id=row.actor_id),
         from_type=row.from_type,
-        state=State(StateType(row.state_type), row.state_name, row.at, row.state_message, row.state_due_at),
+        state=State(
+            StateType(row.state_type),
+            row.state_name,
+            row.at,
+            row.state_message,
+            row.state_due_at,
+            row.state_code,
+        ),
         fence=row.fence,
         kind=row.kind,
     )

@@ -1,19 +1,21 @@
 """Asking for flow runs, cancelling them, approving paused ones."""
 
+import dataclasses
 import difflib
-from datetime import UTC
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.core import labels
+from headrace.core import labels, limits, reasons
 from headrace.core.moves import Actor
 from headrace.core.states import State, StateType
-from headrace.server import moves, names, parameters, queues, run_queries, tables
+from headrace.server import installation, moves, names, parameters, queues, run_queries, tables
 from headrace.server.service import handles
 from headrace.web import ids
 from headrace.web.handlers import Call
@@ -59,6 +61,9 @@ _sources = (
                 _versions.c.storage,
                 _versions.c.lost_after_seconds,
                 _flows.c.paused,
+                installation.PAUSED.label("everything_paused"),
+                _flows.c.priority,
+                _flows.c.slots,
                 _versions.c.number.label("version_number"),
             ),
             _versions.c.tasks,
@@ -70,7 +75,7 @@ _sources = (
 _by_id = _sources.where(_flows.c.id == sa.bindparam("flow_id"))
 _by_name = _sources.where(_projects.c.name == sa.bindparam("project"), _flows.c.name == sa.bindparam("flow"))
 _is_current = _versions.c.id == _flows.c.current_version_id
-_is_number = _versions.c.number == sa.bindparam("number")
+_is_number = sa.and_(_versions.c.number == sa.bindparam("number"), _versions.c.deleted_at.is_(None))
 #: By (asked by id?, version named?).
 _SOURCE = {
     (True, False): _by_id.where(_is_current),
@@ -78,6 +83,7 @@ _SOURCE = {
     (False, False): _by_name.where(_is_current),
     (False, True): _by_name.where(_is_number),
 }
+_current_of = _sources.where(_flows.c.id.in_(sa.bindparam("flows", expanding=True)), _is_current)
 _keyed = sa.select(_runs.c.id).where(
     _runs.c.flow_id == sa.bindparam("flow"), _runs.c.idempotency_key == sa.bindparam("idempotency")
 )
@@ -87,7 +93,9 @@ _COPIED = (
     *("project_id", "flow_id", "version_id", "retries", "retry_delay_seconds", "timeout_seconds", "on_lost"),
     "lost_after_seconds",
 )
-_SHOWN = ("flow", "project", "paused", "version_number", "tasks")
+_SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "version_number", "tasks")
+#: The columns of runs that something else than a request makes: `Origin` gives them.
+_NOBODYS = dict.fromkeys(("schedule_id", "schedule_revision", "tick", "restarted_from", "anew"), None)
 _NOT_YET = dict.fromkeys(
     ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None
 )
@@ -96,8 +104,8 @@ _NOT_YET = dict.fromkeys(
 @handles(operations.create_flow_run)
 def create_flow_run(call: Call[Any], request: runs.CreateFlowRun) -> runs.FlowRun:
     """The same idempotency key gives the same run. A run process makes child runs of its own run."""
-    _check(request)
-    source = _source(call, request)
+    check(request)
+    source = find_source(call, request)
     if request.idempotency_key is not None:
         key = {"flow": source.flow_id, "idempotency": request.idempotency_key}
         known = call.connection.execute(_keyed, key).scalar()
@@ -120,18 +128,67 @@ def hosts(storage: dict[str, Any]) -> list[str]:
     return [storage["host"]] if storage["kind"] == "local" else []
 
 
-def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) -> SimpleNamespace:
+def current_sources(connection: sa.Connection, flow_ids: Collection[UUID]) -> dict[UUID, sa.Row[Any]]:
+    """What runs of these flows are made from: their current versions."""
+    rows = connection.execute(_current_of, {"flows": list(flow_ids)}) if flow_ids else ()
+    return {row.flow_id: row for row in rows}
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What makes a run where nobody asks for just this one: who moves it, and further columns of its row.
+
+    Who is shown as its maker is the call's caller.
+    """
+
+    actor: Actor
+    columns: Mapping[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+
+
+class Plan(NamedTuple):
+    """A run that is not yet inserted: its row, the queue in which it will wait, and what it is shown with besides."""
+
+    row: dict[str, Any]
+    queue: queues.Queue
+    actor: Actor
+    source: sa.Row[Any]
+
+
+def create(
+    call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun, *, origin: Origin | None = None
+) -> SimpleNamespace:
     """Inserts a run of the flow version in `source`; what the request does not say comes from there.
 
     The run as a list would read it: with the columns of its flow, and not read back.
     """
+    made = plan(call, source, request, origin=origin)
+    call.connection.execute(_insert, made.row)
+    created = _shown(made)
+    moves.created(call, created, made.queue, made.actor)
+    return created
+
+
+def insert(call: Call[Any], plans: Sequence[Plan]) -> None:
+    """Inserts many runs with two statements; their plans may be of several flows. None of them wakes more than one agent."""
+    if plans:
+        call.connection.execute(_insert, [made.row for made in plans])
+        moves.created_many(call, [(_shown(made), made.queue, made.actor) for made in plans])
+
+
+def plan(
+    call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun, *, origin: Origin | None = None
+) -> Plan:
+    """A run of the flow version in `source`, to be inserted. Raises errors.Invalid for parameters that do not fit."""
     values = parameters.resolved(
         source.flow, parameters.specs(source.parameters), source.default_parameters, request.parameters
     )
     config = source.run_config if request.run_config is None else msgspec.to_builtins(request.run_config)
     wanted = request.labels if request.labels is not None else source.flow_labels
     own = labels.normalised(source.labels if wanted is None else [*wanted, *hosts(source.storage)])
-    queue = queues.enter(call.connection, own, config["kind"])
+    priority = source.priority if request.priority is None else request.priority
+    queue = queues.enter(call.connection, own, config["kind"], priority)
+    if origin is None:
+        origin = Origin(Actor.USER if call.caller.run_id is None else Actor.RUN)
     run_id = ids.uuid7()
     due_at = max(call.now, (request.due_at or call.now).astimezone(UTC))
     row: dict[str, Any] = {
@@ -139,10 +196,15 @@ def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) ->
         "state_type": StateType.SCHEDULED.value,
         "state_name": "Scheduled",
         "state_message": "",
+        "state_code": "",
         "state_at": call.now,
         "created_at": call.now,
         "due_at": due_at,
         "not_before": due_at,
+        "waits_for": None,
+        "priority": priority,
+        "slots": source.slots if request.slots is None else request.slots,
+        "slotted": False,
         **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
         "cancel_requested": False,
         "name": request.name or names.of(run_id),
@@ -159,14 +221,25 @@ def create(call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun) ->
         "parent_run_id": call.caller.run_id,
         "task_states": {},
         **{name: getattr(source, name) for name in _COPIED},
+        **_NOBODYS,
+        **origin.columns,
     }
-    call.connection.execute(_insert, row)
-    created = SimpleNamespace(**row, **{name: getattr(source, name) for name in _SHOWN}, **_NOT_YET)
-    moves.created(call, created, queue, Actor.USER if call.caller.run_id is None else Actor.RUN)
-    return created
+    return Plan(row, queue, origin.actor, source)
 
 
-def _check(request: runs.CreateFlowRun) -> None:
+def again(made: Plan, due_at: datetime, **columns: Any) -> Plan:
+    """The same run once more, due at another time, with an id and a name of its own."""
+    run_id = ids.uuid7()
+    times = {"due_at": due_at, "not_before": due_at}
+    return made._replace(row={**made.row, "id": run_id, "name": names.of(run_id), **times, **columns})
+
+
+def _shown(made: Plan) -> SimpleNamespace:
+    return SimpleNamespace(**made.row, **{name: getattr(made.source, name) for name in _SHOWN}, **_NOT_YET)
+
+
+def check(request: runs.CreateFlowRun) -> None:
+    """Raises errors.Invalid with each field that is wrong in itself."""
     fields: dict[str, str] = {}
     if request.flow_id is None and not (request.project and request.flow):
         fields["flow"] = "name a flow: by flow_id, or by project and flow"
@@ -176,6 +249,7 @@ def _check(request: runs.CreateFlowRun) -> None:
         text: str | None = getattr(request, field)
         if text is not None and not (0 < len(text) <= LONGEST and text.isprintable()):
             fields[field] = f"must have 1 to {LONGEST} printable characters"
+    fields |= limits.problems(request.priority, request.slots)
     if request.due_at is not None and request.due_at.tzinfo is None:
         fields["due_at"] = "must have a time zone, like 2026-11-22T06:00:00+01:00"
     if fields:
@@ -183,7 +257,8 @@ def _check(request: runs.CreateFlowRun) -> None:
         raise errors.Invalid(f"{field}: {problem}", fields=fields)
 
 
-def _source(call: Call[Any], request: runs.CreateFlowRun) -> sa.Row[Any]:
+def find_source(call: Call[Any], request: runs.CreateFlowRun) -> sa.Row[Any]:
+    """The flow and version that a run is made from. Raises errors.NotFound with what of them there is not."""
     asked = {
         "flow_id": request.flow_id,
         "project": request.project,
@@ -244,8 +319,9 @@ def cancel_flow_run(call: Call[Any], request: runs.CancelFlowRun) -> runs.FlowRu
     """An unstarted run ends at once and never starts; a running one is told to stop."""
     row = moves.load(call, request.flow_run_id)
     _check_child(call, row)
-    message = request.reason or f"cancelled by {call.caller.name or call.caller.kind}"
-    moves.move(call, row, State(StateType.CANCELLED, "Cancelled", call.now, message), Actor.USER)
+    by = reasons.because("cancelled", who=call.caller.name or call.caller.kind)
+    ended = State(StateType.CANCELLED, "Cancelled", call.now, request.reason or by.sentence, code=by.code)
+    moves.move(call, row, ended, Actor.USER)
     return run_queries.read(call, row.id)
 
 

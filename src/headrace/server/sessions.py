@@ -271,5 +271,6 @@ def _me(call: Call, caller: handlers.Caller) -> accounts.Me:
         permissions=sorted(accounts.ALLOWS[caller.role] - {accounts.Permission.PUBLIC}),
         csrf_token=tokens.csrf_token(call.service.secret, caller.session_id) if caller.session_id else "",
         first_start=alone,
+        has_password=row is not None and row.password_hash is not None,
         server_version=VERSION,
     )

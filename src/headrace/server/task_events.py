@@ -17,7 +17,7 @@ from headrace import errors
 from headrace.core import transitions
 from headrace.core.moves import TASK_RUN_NAMES, Actor
 from headrace.core.states import FINISHED, State, StateType
-from headrace.server import holders, notices, tables
+from headrace.server import holders, notices, tables, task_slots
 from headrace.server.service import handles
 from headrace.web.handlers import Call
 from headrace.wire import operations, runs
@@ -84,6 +84,8 @@ def write_task_events(call: Call[Any], request: runs.WriteTaskEvents) -> runs.Wr
             )
         call.connection.execute(_keep, _history(holder, expected, new))
         _apply(call, holder, new)
+        if holder.slotted:
+            task_slots.free(call, holder, new)
         holders.advance(call, holder, "events", following)
         changed = call.service.part(notices.Notices).changed
         call.after_commit(lambda: changed(f"flow_run:{holder.run_id}"))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from headrace import errors, wire
 from headrace.core.states import State, StateType
-from headrace.server import holders, run_queries, tables
+from headrace.server import holders, kept_results, run_queries, tables
 from headrace.server.service import handles
 from headrace.web import pages
 from headrace.web.handlers import Call
@@ -117,16 +117,25 @@ def read_task_run(call: Call[Any], request: runs.TaskRunRef) -> runs.TaskRunStat
 @handles(operations.read_task_results)
 def read_task_results(call: Call[Any], request: runs.ReadTaskResults) -> runs.TaskResults:
     """Tasks that succeeded, Skipped and Cached ones included: a resumed or rescued run does not run them again. And
-    those that were paused and approved, which it does not ask about again.
+    those that were paused and approved, which it does not ask about again. Of a re-run also what it takes over.
     """
     holders.writing(call, request.flow_run_id, request.fence)
-    rows = call.connection.execute(_decided, {"run": request.flow_run_id})
-    return runs.TaskResults(
-        items=[
-            runs.TaskResult(slug=row.slug, map_index=row.map_index, state=_state(row), result=_result(row))
-            for row in rows
-        ]
-    )
+    earlier = kept_results.inherited(call.connection, request.flow_run_id)
+    items: list[runs.TaskResult] = []
+    for row in call.connection.execute(_decided, {"run": request.flow_run_id}):
+        before = earlier.get((row.slug, row.map_index))
+        if before is None or not kept_results.same(before, row.result):
+            earlier.pop((row.slug, row.map_index), None)
+            items.append(
+                runs.TaskResult(slug=row.slug, map_index=row.map_index, state=_state(row), result=_result(row))
+            )
+    items += [
+        runs.TaskResult(
+            slug=slug, map_index=index, state=kept.state, result=_located(kept.result), origin=kept.origin
+        )
+        for (slug, index), kept in earlier.items()
+    ]
+    return runs.TaskResults(items=items)
 
 
 def _counted(call: Call[Any], run_id: UUID, slugs: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -156,4 +165,8 @@ def _state(row: sa.Row[Any]) -> State:
 
 
 def _result(row: sa.Row[Any]) -> runs.ResultRef | None:
-    return None if row.result is None else msgspec.convert(row.result, runs.ResultRef)
+    return _located(row.result)
+
+
+def _located(result: Any) -> runs.ResultRef | None:
+    return None if result is None else msgspec.convert(result, runs.ResultRef)

@@ -1,31 +1,33 @@
-"""Flow versions: what one registration brought, and whether the next one brings anything new."""
+"""Flow versions: what one registration brought, whether the next one brings anything new, and which one is current."""
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
 from headrace import errors, wire
-from headrace.server import tables
-from headrace.server.service import handles
+from headrace.server import differences, flow_schedules, tables
+from headrace.server import flows as server_flows
+from headrace.server.notices import Notices
+from headrace.server.service import Service, handles, prepares
 from headrace.web import ids, pages
-from headrace.web.handlers import Call
+from headrace.web.handlers import Call, Caller
 from headrace.wire import flows, operations
 from headrace.wire import storage as wire_storage
+from headrace.wire import versions as wire_versions
 
 versions = tables.flow_versions
 #: All but the structure, which is large.
 _COLUMNS = [column for column in versions.c if column.name != "structure"]
 
-_newest = (
-    sa.select(*_COLUMNS)
-    .where(versions.c.flow_id == sa.bindparam("flow_id"))
-    .order_by(versions.c.number.desc())
-    .limit(1)
-)
+_of_flow = versions.c.flow_id == sa.bindparam("flow_id")
+_is_there = versions.c.deleted_at.is_(None)
+_newest = sa.select(*_COLUMNS).where(_of_flow, _is_there).order_by(versions.c.number.desc()).limit(1)
+_last_number = sa.select(sa.func.max(versions.c.number)).where(_of_flow)
 _page = (
     sa.select(*_COLUMNS)
-    .where(versions.c.flow_id == sa.bindparam("flow_id"), versions.c.number < sa.bindparam("before"))
+    .where(_of_flow, _is_there, versions.c.number < sa.bindparam("before"))
     .order_by(versions.c.number.desc())
     .limit(sa.bindparam("n"))
 )
@@ -35,11 +37,31 @@ _one = (
     .where(versions.c.id == sa.bindparam("id"))
 )
 _current = sa.select(tables.flows.c.current_version_id).where(tables.flows.c.id == sa.bindparam("flow_id"))
+_current_version = sa.select(versions).where(versions.c.id == _current.scalar_subquery())
+_numbered = sa.select(versions).where(_of_flow, _is_there, versions.c.number == sa.bindparam("number"))
+_before = _newest.where(versions.c.number < sa.bindparam("number"))
+_make = sa.update(tables.flows).where(tables.flows.c.id == sa.bindparam("id_"))
 _refresh = sa.update(versions).where(versions.c.id == sa.bindparam("id_"))
 
 
-def newest(connection: sa.Connection, flow_id: Any) -> Any | None:
+def newest(connection: sa.Connection, flow_id: UUID) -> Any | None:
+    """The version registered last, without its structure."""
     return connection.execute(_newest, {"flow_id": flow_id}).one_or_none()
+
+
+def current(connection: sa.Connection, flow_id: UUID) -> Any | None:
+    """The version that runs use, with its structure."""
+    return connection.execute(_current_version, {"flow_id": flow_id}).one_or_none()
+
+
+def next_number(connection: sa.Connection, flow_id: UUID) -> int:
+    """A number is never used twice, not even that of a deleted version."""
+    return (connection.execute(_last_number, {"flow_id": flow_id}).scalar() or 0) + 1
+
+
+def make(call: Call[Any], flow_id: UUID, version_id: UUID) -> None:
+    """Makes a version the current one."""
+    call.connection.execute(_make, {"id_": flow_id, "current_version_id": version_id, "updated_at": call.now})
 
 
 def changes(before: Any, structure: flows.Structure, storage: wire_storage.Storage) -> list[str]:
@@ -58,7 +80,7 @@ def changes(before: Any, structure: flows.Structure, storage: wire_storage.Stora
     return found
 
 
-def insert(call: Call[Any], flow_id: Any, number: int, request: flows.RegisterFlow, encoded: str) -> Any:
+def insert(call: Call[Any], flow_id: UUID, number: int, request: flows.RegisterFlow, encoded: str) -> UUID:
     """The new version's id."""
     structure = request.structure
     version_id = ids.uuid7()
@@ -79,7 +101,7 @@ def insert(call: Call[Any], flow_id: Any, number: int, request: flows.RegisterFl
     return version_id
 
 
-def refresh(call: Call[Any], version_id: Any, request: flows.RegisterFlow, encoded: str) -> None:
+def refresh(call: Call[Any], version_id: UUID, request: flows.RegisterFlow, encoded: str) -> None:
     """Keeps what a registration without a change brings all the same: the newest content, and what makes no version."""
     call.connection.execute(_refresh, {"id_": version_id, **_replaceable(call, request, encoded)})
 
@@ -107,14 +129,14 @@ def _replaceable(call: Call[Any], request: flows.RegisterFlow, encoded: str) -> 
 def list_versions(call: Call[Any], request: flows.ListVersions) -> wire.Page[flows.FlowVersion]:
     shown = pages.limit(request.limit)
     before = pages.read(request.after, int) if request.after else 2**31 - 1
-    current = call.connection.execute(_current, {"flow_id": request.flow_id}).one_or_none()
-    if current is None:
+    flow = call.connection.execute(_current, {"flow_id": request.flow_id}).one_or_none()
+    if flow is None:
         raise errors.NotFound(f"there is no flow {request.flow_id}")
     rows = call.connection.execute(
         _page, {"flow_id": request.flow_id, "before": before, "n": shown + 1}
     ).all()
     kept, following = pages.cut(rows, shown, lambda row: row.number)
-    return wire.Page(items=[_version(row, current.current_version_id) for row in kept], next=following)
+    return wire.Page(items=[_version(row, flow.current_version_id) for row in kept], next=following)
 
 
 @handles(operations.read_version)
@@ -126,12 +148,62 @@ def read_version(call: Call[Any], request: flows.VersionRef) -> flows.FlowStruct
     return flows.FlowStructure(version=_version(row, row.current_version_id), structure=structure)
 
 
-def _version(row: Any, current: Any) -> flows.FlowVersion:
+def find(connection: sa.Connection, flow_id: UUID, number: int) -> Any:
+    """The version with this number, with its structure. Raises errors.NotFound."""
+    row = connection.execute(_numbered, {"flow_id": flow_id, "number": number}).one_or_none()
+    if row is None:
+        last = newest(connection, flow_id)
+        if last is None:
+            raise errors.NotFound(f"there is no flow {flow_id}")
+        raise errors.NotFound(f"the flow has no version {number}; the newest is {last.number}")
+    return row
+
+
+@prepares(operations.compare_versions)
+def prepare_comparison(
+    service: Service, caller: Caller, request: wire_versions.CompareVersions
+) -> wire_versions.Difference:
+    """The graphs may be large: they are read and compared on a thread."""
+    before, after, current_id = service.look(lambda call: _pair(call.connection, request))
+    found = differences.changes(
+        *(msgspec.json.decode(row.structure, type=flows.Structure) for row in (before, after))
+    )
+    return wire_versions.Difference(
+        before=_version(before, current_id),
+        after=_version(after, current_id),
+        summary=differences.summary(found),
+        changes=found,
+    )
+
+
+def _pair(connection: sa.Connection, request: wire_versions.CompareVersions) -> tuple[Any, Any, Any]:
+    now = current(connection, request.flow_id)
+    if now is None:
+        raise errors.NotFound(f"there is no flow {request.flow_id}")
+    after = now if request.after is None else find(connection, request.flow_id, request.after)
+    if request.before is not None:
+        return find(connection, request.flow_id, request.before), after, now.id
+    asked = {"flow_id": request.flow_id, "number": after.number}
+    before = connection.execute(_before, asked).one_or_none()
+    if before is None:
+        raise errors.Invalid(
+            f"version {after.number} is the first: there is none before it",
+            fields={"before": "say which version to compare with"},
+        )
+    return find(connection, request.flow_id, before.number), after, now.id
+
+
+@handles(operations.compare_versions)
+def compare_versions(call: Call[Any], request: wire_versions.CompareVersions) -> wire_versions.Difference:
+    return call.prepared
+
+
+def _version(row: Any, current_id: Any) -> flows.FlowVersion:
     return flows.FlowVersion(
         id=row.id,
         flow_id=row.flow_id,
         number=row.number,
-        current=row.id == current,
+        current=row.id == current_id,
         created_at=row.created_at,
         created_by=row.created_by,
         registered_at=row.registered_at,
@@ -143,3 +215,22 @@ def _version(row: Any, current: Any) -> flows.FlowVersion:
         headrace_version=row.headrace_version,
         python_version=row.python_version,
     )
+
+
+@prepares(operations.make_current)
+def prepare_current(service: Service, caller: Caller, request: wire_versions.MakeCurrent) -> flows.Structure:
+    """The structure holds the schedules that come into force, and may be large: it is read on a thread."""
+    row = service.look(lambda call: find(call.connection, request.flow_id, request.number))
+    return msgspec.json.decode(row.structure, type=flows.Structure)
+
+
+@handles(operations.make_current)
+def make_current(call: Call[Any], request: wire_versions.MakeCurrent) -> flows.Flow:
+    structure: flows.Structure = call.prepared
+    version_id = find(call.connection, request.flow_id, request.number).id
+    flow = call.connection.execute(_current, {"flow_id": request.flow_id}).one()
+    if flow.current_version_id != version_id:
+        make(call, request.flow_id, version_id)
+        flow_schedules.adopt(call, request.flow_id, structure.schedules, changed=True)
+        call.after_commit(lambda: call.service.part(Notices).changed("flows"))
+    return server_flows.read_flow(call, flows.FlowRef(flow_id=request.flow_id))

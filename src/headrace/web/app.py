@@ -254,7 +254,9 @@ class App:
         if reason is not None:
             raise errors.Unavailable(f"this server is not ready: {reason}", retry_after=1)
         await self._service.database.read(lambda connection, now: None)
-        return Reply(200, [(b"content-type", b"text/plain")], b"ready\n")
+        words = b"ready, but its disk was full: logs are dropped until there is room\n"
+        short = self._service.database.short_of_room
+        return Reply(200, [(b"content-type", b"text/plain")], words if short else b"ready\n")
 
     async def _figures(self, asked: _Asked) -> Reply:
         asked.caller = await self._identify(asked, lenient=False)

@@ -27,6 +27,11 @@ class Backend(Protocol):
     @property
     def shared(self) -> bool: ...
 
+    @property
+    def short_of_room(self) -> bool: ...
+
+    def keep_reserve(self) -> None: ...
+
     async def start(self) -> None: ...
 
     async def write(self, work: Work[T]) -> T: ...
@@ -49,14 +54,15 @@ class Database:
         self._backend = backend
 
     @classmethod
-    def open(cls, url: str, *, clock: Clock | None = None) -> "Database":
-        """Opens `sqlite:///PATH` or `postgresql://…`. `clock` replaces the database's time.
+    def open(cls, url: str, *, clock: Clock | None = None, reserve: int | None = None) -> "Database":
+        """Opens `sqlite:///PATH` or `postgresql://…`. `clock` replaces the database's time; `reserve` bytes beside a SQLite
+        file are kept for the day when its disk is full.
 
         A SQLite file is locked for this process; PostgreSQL is not contacted before `start`, `read` or `write`.
         Raises errors.SettingsError, also when another server uses the file.
         """
         if url.startswith("sqlite:///"):
-            return cls(url, sqlite.Sqlite(url.removeprefix("sqlite:///"), clock or _now))
+            return cls(url, sqlite.Sqlite(url.removeprefix("sqlite:///"), clock or _now, reserve))
         if url.startswith(("postgresql://", "postgres://")):
             return cls(url, postgres.Postgres(url, clock))
         scheme = url.partition(":")[0]
@@ -68,6 +74,15 @@ class Database:
     def shared(self) -> bool:
         """Whether other servers may use it at the same time."""
         return self._backend.shared
+
+    @property
+    def short_of_room(self) -> bool:
+        """The disk was full, and only its reserve lets anything be written: what can be done without is to be left out."""
+        return self._backend.short_of_room
+
+    def keep_reserve(self) -> None:
+        """Takes the reserve again, when there is room for it."""
+        self._backend.keep_reserve()
 
     @property
     def is_sqlite(self) -> bool:

@@ -64,4 +64,9 @@ class Metrics:
         for name, loop in self._owner.loops.items():
             runs.add_metric([name], loop.runs)
             failing.add_metric([name], 1 if loop.error else 0)
-        yield from (requests, seconds, held, runs, failing)
+        short = metrics_core.GaugeMetricFamily(
+            "headrace_short_of_room",
+            "1: the disk was full, and its reserve was given up.",
+            value=float(self._owner.database.short_of_room),
+        )
+        yield from (requests, seconds, held, short, runs, failing)

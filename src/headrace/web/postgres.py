@@ -36,6 +36,8 @@ class Postgres:
     """A PostgreSQL database. Connections are made when they are needed."""
 
     shared = True
+    #: Its disk is PostgreSQL's matter.
+    short_of_room = False
 
     def __init__(self, url: str, clock: Callable[[], datetime] | None) -> None:
         self._clock = clock
@@ -52,6 +54,9 @@ class Postgres:
                 "PostgreSQL runs with synchronous_commit=off and would lose runs that were acknowledged: turn it on"
                 " (ALTER DATABASE … SET synchronous_commit = on)"
             )
+
+    def keep_reserve(self) -> None:
+        """There is none."""
 
     async def write(self, work: Callable[[sa.Connection, datetime], T]) -> T:
         for tried in range(1, TRIES + 1):

@@ -9,6 +9,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import logging
 import queue
 import sqlite3
 import threading
@@ -23,8 +24,11 @@ import sqlalchemy.pool
 
 from headrace import errors
 from headrace.web import filelock
+from headrace.web import reserve as reserves
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 #: The most commands in one commit.
 GROUP = 256
@@ -64,7 +68,8 @@ class Sqlite:
 
     shared = False
 
-    def __init__(self, path: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, path: str, clock: Callable[[], datetime], reserve: int | None = None) -> None:
+        """`reserve`: how many bytes of the disk are kept for the day when it is full; None leaves that as it is."""
         if not path or path == ":memory:":
             raise errors.SettingsError("a server's database is a file: sqlite:///PATH")
         self.path = Path(path).expanduser().absolute()
@@ -77,7 +82,9 @@ class Sqlite:
         )
         try:
             self._check()
-            self._writer = _Writer(self._connect(), clock)
+            self._reserve = None if reserve is None else reserves.Reserve(self.path, reserve)
+            self.keep_reserve()
+            self._writer = _Writer(self._connect(), clock, self._give_up_reserve)
         except BaseException:
             self._lock.release()
             raise
@@ -105,6 +112,19 @@ class Sqlite:
 
     async def start(self) -> None:
         """Everything was checked when it was opened."""
+
+    @property
+    def short_of_room(self) -> bool:
+        """The disk was full, and only its reserve lets anything be written."""
+        return self._reserve is not None and self._reserve.spent
+
+    def keep_reserve(self) -> None:
+        """Takes the reserve, when there is room for it."""
+        if self._reserve is not None and not self._reserve.take() and not self._reserve.spent:
+            log.warning("the disk has no room for the reserve %s", self._reserve.path)
+
+    def _give_up_reserve(self) -> bool:
+        return self._reserve is not None and self._reserve.give_up()
 
     async def write(self, work: Callable[[sa.Connection, datetime], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -178,8 +198,12 @@ class Sqlite:
 class _Writer:
     """The one thread that writes."""
 
-    def __init__(self, connection: sa.Connection, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, connection: sa.Connection, clock: Callable[[], datetime], make_room: Callable[[], bool]
+    ) -> None:
+        """`make_room` is asked when the disk is full: True when there is room now."""
         self._connection = connection
+        self._make_room = make_room
         self._raw = _raw(connection)
         self._clock = clock
         self._jobs: collections.deque[_Job] = collections.deque()
@@ -230,8 +254,10 @@ class _Writer:
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError, _GroupLostError) as error:
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
-            if len(wanted) == 1:
-                cause = error.__cause__ if isinstance(error, _GroupLostError) else error
+            cause = error.__cause__ if isinstance(error, _GroupLostError) else error
+            if _code(cause or error) == sqlite3.SQLITE_FULL and self._make_room():
+                self._commit(wanted)
+            elif len(wanted) == 1:
                 wanted[0].error = _translated(cause or error)
             elif _is_locked(error):  # another program holds the file: one wait for all, not one each
                 for job in wanted:

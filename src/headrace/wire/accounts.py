@@ -92,6 +92,7 @@ class Me(wire.Answer, frozen=True, kw_only=True):
     permissions: list[str]
     csrf_token: str
     first_start: bool
+    has_password: bool
     server_version: str
 
 

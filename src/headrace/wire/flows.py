@@ -137,13 +137,17 @@ class ListFlows(wire.Message, frozen=True, kw_only=True):
 
 
 class UpdateFlow(wire.Message, frozen=True, kw_only=True):
-    """Settings of the group, which survive new versions. What is not given stays."""
+    """Settings of the group, which survive new versions. What is not given stays. `priority` and `slots` are what its
+    runs have that are asked for without them.
+    """
 
     flow_id: UUID
     labels: list[str] | None = None
     default_parameters: dict[str, Any] | None = None
     paused: bool | None = None
     description: str | None = None
+    priority: int | None = None
+    slots: int | None = None
 
 
 class RunDot(wire.Answer, frozen=True, kw_only=True):
@@ -170,6 +174,10 @@ class Flow(wire.Answer, frozen=True, kw_only=True):
     version_labels: list[str]
     default_parameters: dict[str, Any]
     paused: bool
+    priority: int = 0
+    slots: int = 1
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     last_runs: list[RunDot]

@@ -49,4 +49,7 @@ class DownloadLogs(wire.Message, frozen=True, kw_only=True):
     format: Literal["text", "csv", "ndjson"] = "text"
     level: int = 0
     task: str | None = None
+    map_index: int | None = None
     search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None

@@ -5,7 +5,7 @@ import enum
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
-from headrace.wire import accounts, agents, flows, logs, overview, runs
+from headrace.wire import accounts, agents, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
 from headrace.wire.accounts import Permission
 
 Req = TypeVar("Req", bound=wire.Message)
@@ -77,7 +77,24 @@ find_flow = Operation("find_flow", "GET", "/api/flows/find", flows.FindFlow, flo
 read_flow = Operation("read_flow", "GET", "/api/flows/{flow_id}", flows.FlowRef, flows.Flow, Permission.READ, "One flow.")
 update_flow = Operation("update_flow", "PATCH", "/api/flows/{flow_id}", flows.UpdateFlow, flows.Flow, Permission.RUN, "Change settings that survive new versions.", Repeat.ANSWER)
 list_versions = Operation("list_versions", "GET", "/api/flows/{flow_id}/versions", flows.ListVersions, wire.Page[flows.FlowVersion], Permission.READ, "A flow's versions, newest first.")
+compare_versions = Operation("compare_versions", "GET", "/api/flows/{flow_id}/compare", versions.CompareVersions, versions.Difference, Permission.READ, "What differs between two versions of a flow.")
+make_current = Operation("make_current", "POST", "/api/flows/{flow_id}/current", versions.MakeCurrent, flows.Flow, Permission.REGISTER, "Make a version the one that runs use.", Repeat.ANSWER)
+archive_flow = Operation("archive_flow", "POST", "/api/flows/{flow_id}/archive", versions.ArchiveFlow, flows.Flow, Permission.REGISTER, "Archive a flow, or bring it back.", Repeat.ANSWER)
+preview_deletion = Operation("preview_deletion", "GET", "/api/flows/{flow_id}/deletion", versions.PreviewDeletion, versions.Deletion, Permission.READ, "What the deletion of a flow or a version would take along.")
+delete_flow = Operation("delete_flow", "DELETE", "/api/flows/{flow_id}", versions.DeleteFlow, versions.Deletion, Permission.ADMINISTER, "Delete a flow: its schedules go, its runs end, its history stays until retention.", Repeat.ANSWER)
+delete_version = Operation("delete_version", "DELETE", "/api/versions/{version_id}", versions.DeleteVersion, versions.Deletion, Permission.ADMINISTER, "Delete a version that is not the current one.", Repeat.ANSWER)
 read_version = Operation("read_version", "GET", "/api/versions/{version_id}", flows.VersionRef, flows.FlowStructure, Permission.READ, "One version with its graph.")
+
+# schedules, and the switch for everything
+
+list_schedules = Operation("list_schedules", "GET", "/api/schedules", schedules.ListSchedules, wire.Page[schedules.Schedule], Permission.READ, "Schedules of a flow, of a project, or all.")
+create_schedule = Operation("create_schedule", "POST", "/api/schedules", schedules.CreateSchedule, schedules.Schedule, Permission.RUN, "Give a flow a schedule that survives its versions.", Repeat.ANSWER)
+preview_schedule = Operation("preview_schedule", "POST", "/api/schedules/preview", schedules.PreviewSchedule, schedules.Preview, Permission.READ, "When a schedule, stored or not, fires next.")
+read_schedule = Operation("read_schedule", "GET", "/api/schedules/{schedule_id}", schedules.ScheduleRef, schedules.Schedule, Permission.READ, "One schedule.")
+update_schedule = Operation("update_schedule", "PATCH", "/api/schedules/{schedule_id}", schedules.UpdateSchedule, schedules.Schedule, Permission.RUN, "Change a schedule, pause or resume it.", Repeat.ANSWER)
+delete_schedule = Operation("delete_schedule", "DELETE", "/api/schedules/{schedule_id}", schedules.ScheduleRef, wire.Empty, Permission.RUN, "Delete a schedule with its runs that have not started.", Repeat.ANSWER)
+read_settings = Operation("read_settings", "GET", "/api/settings", schedules.ReadSettings, schedules.Settings, Permission.READ, "What holds for the whole installation.")
+update_settings = Operation("update_settings", "PATCH", "/api/settings", schedules.UpdateSettings, schedules.Settings, Permission.ADMINISTER, "Pause everything, or resume it.", Repeat.ANSWER)
 
 # flow runs, for people
 
@@ -106,14 +123,53 @@ advance_flow_run = Operation("advance_flow_run", "POST", "/api/flow_runs/{flow_r
 release_flow_run = Operation("release_flow_run", "POST", "/api/flow_runs/{flow_run_id}/release", runs.ReleaseFlowRun, runs.RunAnswer, Permission.AGENT, "Give a claimed run back.", Repeat.ANSWER)
 report_exit = Operation("report_exit", "POST", "/api/flow_runs/{flow_run_id}/exit", runs.ReportExit, runs.RunAnswer, Permission.AGENT, "The run's process has ended, or could not be launched.", Repeat.ANSWER)
 
+# concurrency limits
+
+list_limits = Operation("list_limits", "GET", "/api/limits", limits.ListLimits, wire.Page[limits.Limit], Permission.READ, "Concurrency limits, with how many hold and wait.")
+read_limit = Operation("read_limit", "GET", "/api/limits/{limit_id}", limits.LimitRef, limits.LimitDetails, Permission.READ, "One limit: who holds its slots, who waits.")
+create_limit = Operation("create_limit", "POST", "/api/limits", limits.CreateLimit, limits.Limit, Permission.ADMINISTER, "Limit the runs of a flow, the runs with a label, or the task runs with a tag.", Repeat.ANSWER)
+update_limit = Operation("update_limit", "PATCH", "/api/limits/{limit_id}", limits.UpdateLimit, limits.Limit, Permission.ADMINISTER, "Change a limit's size, or what becomes of runs that find it full.", Repeat.ANSWER)
+delete_limit = Operation("delete_limit", "DELETE", "/api/limits/{limit_id}", limits.LimitRef, wire.Empty, Permission.ADMINISTER, "Remove a limit; what waits for it goes on.", Repeat.ANSWER)
+
 # run processes
 
+acquire_task_slots = Operation("acquire_task_slots", "POST", "/api/flow_runs/{flow_run_id}/task_slots", limits.AcquireTaskSlots, limits.TaskSlots, Permission.REPORT, "May these tasks run, whose tags are limited? Held until one may.")
 start_flow_run = Operation("start_flow_run", "POST", "/api/flow_runs/{flow_run_id}/start", runs.StartFlowRun, runs.RunAnswer, Permission.REPORT, "May user code begin?", Repeat.ANSWER)
 heartbeat_flow_run = Operation("heartbeat_flow_run", "POST", "/api/flow_runs/{flow_run_id}/heartbeat", runs.HeartbeatFlowRun, runs.RunAnswer, Permission.REPORT, "A run's sign of life; held until there is an order.")
 finish_flow_run = Operation("finish_flow_run", "POST", "/api/flow_runs/{flow_run_id}/finish", runs.FinishFlowRun, runs.RunAnswer, Permission.REPORT, "The final report.", Repeat.ANSWER)
 write_task_events = Operation("write_task_events", "POST", "/api/flow_runs/{flow_run_id}/task_events", runs.WriteTaskEvents, runs.Written, Permission.REPORT, "States of task runs, in order.", limit=16 * 1024 * 1024)
 write_logs = Operation("write_logs", "POST", "/api/flow_runs/{flow_run_id}/logs", runs.WriteLogs, runs.Written, Permission.REPORT, "Log records, in order.", limit=16 * 1024 * 1024)
 read_task_results = Operation("read_task_results", "POST", "/api/flow_runs/{flow_run_id}/results", runs.ReadTaskResults, runs.TaskResults, Permission.REPORT, "Where earlier attempts persisted their results.")
+
+# re-runs
+
+rerun_flow_run = Operation("rerun_flow_run", "POST", "/api/flow_runs/{flow_run_id}/rerun", restarts.RerunFlowRun, runs.FlowRun, Permission.RUN, "Run again what did not succeed, or from chosen tasks, as a new run; other results are taken over.", Repeat.ANSWER, limit=8 * 1024 * 1024)
+preview_rerun = Operation("preview_rerun", "POST", "/api/flow_runs/{flow_run_id}/rerun/preview", restarts.RerunFlowRun, restarts.RerunPreview, Permission.READ, "What a re-run would run, and what it would take over.", limit=8 * 1024 * 1024)
+
+# retention
+
+read_retention = Operation("read_retention", "GET", "/api/retention", retention.ReadRetention, retention.Retention, Permission.READ, "How long history is kept, and what was removed last.")
+preview_retention = Operation("preview_retention", "GET", "/api/retention/preview", retention.PreviewRetention, retention.Preview, Permission.ADMINISTER, "What the rules would remove now.")
+set_retention = Operation("set_retention", "POST", "/api/retention", retention.SetRetention, retention.Retention, Permission.ADMINISTER, "Set how long something is kept, everywhere or of one flow.", Repeat.ANSWER)
+reset_retention = Operation("reset_retention", "DELETE", "/api/retention", retention.ResetRetention, retention.Retention, Permission.ADMINISTER, "Back to the installation's rule, or to the default.", Repeat.ANSWER)
+run_retention = Operation("run_retention", "POST", "/api/retention/run", retention.RunRetention, retention.Round, Permission.ADMINISTER, "Remove now what the rules let go.")
+
+# notifications
+
+list_notification_channels = Operation("list_notification_channels", "GET", "/api/notification_channels", notifications.ListChannels, wire.Page[notifications.Channel], Permission.READ, "Where messages go; never the secrets of it.")
+create_notification_channel = Operation("create_notification_channel", "POST", "/api/notification_channels", notifications.CreateChannel, notifications.CreatedChannel, Permission.ADMINISTER, "Add a place to send to; a webhook's signing secret is shown once.", Repeat.REFUSE)
+update_notification_channel = Operation("update_notification_channel", "PATCH", "/api/notification_channels/{channel_id}", notifications.UpdateChannel, notifications.Channel, Permission.ADMINISTER, "Rename a channel, or set where it leads.", Repeat.ANSWER)
+delete_notification_channel = Operation("delete_notification_channel", "DELETE", "/api/notification_channels/{channel_id}", notifications.ChannelRef, wire.Empty, Permission.ADMINISTER, "Remove a channel that no rule uses.", Repeat.ANSWER)
+test_notification = Operation("test_notification", "POST", "/api/notification_channels/{channel_id}/test", notifications.ChannelRef, notifications.Tested, Permission.ADMINISTER, "Send a test message now, and say what happened.")
+list_notification_rules = Operation("list_notification_rules", "GET", "/api/notification_rules", notifications.ListRules, wire.Page[notifications.Rule], Permission.READ, "What is told to which channel.")
+create_notification_rule = Operation("create_notification_rule", "POST", "/api/notification_rules", notifications.CreateRule, notifications.Rule, Permission.RUN, "Tell a channel of runs that come into some state.", Repeat.ANSWER)
+delete_notification_rule = Operation("delete_notification_rule", "DELETE", "/api/notification_rules/{rule_id}", notifications.RuleRef, wire.Empty, Permission.RUN, "Tell no more.", Repeat.ANSWER)
+list_deliveries = Operation("list_deliveries", "GET", "/api/deliveries", notifications.ListDeliveries, wire.Page[notifications.Delivery], Permission.READ, "What became of each message, newest first.")
+retry_delivery = Operation("retry_delivery", "POST", "/api/deliveries/{delivery_id}/retry", notifications.DeliveryRef, notifications.Delivery, Permission.RUN, "Send a message again that was not delivered.", Repeat.ANSWER)
+list_slas = Operation("list_slas", "GET", "/api/slas", notifications.ListSlas, wire.Page[notifications.Sla], Permission.READ, "What is promised of flows.")
+create_sla = Operation("create_sla", "POST", "/api/slas", notifications.CreateSla, notifications.Sla, Permission.RUN, "Promise something of a flow's runs.", Repeat.ANSWER)
+delete_sla = Operation("delete_sla", "DELETE", "/api/slas/{sla_id}", notifications.SlaRef, wire.Empty, Permission.RUN, "Take a promise back, with its misses.", Repeat.ANSWER)
+list_sla_misses = Operation("list_sla_misses", "GET", "/api/sla_misses", notifications.ListMisses, wire.Page[notifications.Miss], Permission.READ, "When promises were not kept, newest first.")
 
 # fmt: on
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from headrace import wire
-from headrace.wire import runs
+from headrace.wire import runs, schedules
 
 
 class ReadOverview(wire.Message, frozen=True, kw_only=True):
@@ -30,3 +30,4 @@ class Overview(wire.Answer, frozen=True, kw_only=True):
     agents: dict[str, int]
     flows: int
     projects: int
+    settings: schedules.Settings

@@ -12,12 +12,16 @@ from headrace.wire import executors, run_configs, storage
 
 
 class ResultRef(wire.Message, frozen=True, kw_only=True):
-    """Where a value is, never the value. `location` is a path or URL, `size` bytes, `kind` the value's type name."""
+    """Where a value is, never the value. `location` is a path or URL, `size` bytes, `kind` the value's type name.
+
+    Small values lie together in one file: `offset` is where this one begins there.
+    """
 
     location: str
     size: int = 0
     kind: str = ""
     serializer: str = "pickle"
+    offset: int | None = None
 
 
 # --- asking for runs -------------------------------------------------------------------------------------------------
@@ -26,7 +30,8 @@ class ResultRef(wire.Message, frozen=True, kw_only=True):
 class CreateFlowRun(wire.Message, frozen=True, kw_only=True):
     """A run of a flow, by `flow_id` or by names; what is not given comes from the flow's settings.
 
-    `version` is a number (None: the current one when the run is claimed).
+    `version` is a number (None: the current one when the run is claimed). Runs of a higher `priority` are claimed first
+    (−10 to 10); `slots` is how many slots it takes of each limit that it is under.
     """
 
     flow_id: UUID | None = None
@@ -40,6 +45,8 @@ class CreateFlowRun(wire.Message, frozen=True, kw_only=True):
     run_config: run_configs.RunConfig | None = None
     log_level: str = "INFO"
     idempotency_key: str | None = None
+    priority: int | None = None
+    slots: int | None = None
 
 
 class FlowRunRef(wire.Message, frozen=True, kw_only=True):
@@ -47,12 +54,15 @@ class FlowRunRef(wire.Message, frozen=True, kw_only=True):
 
 
 class ListFlowRuns(wire.Message, frozen=True, kw_only=True):
-    """Newest first. `state` holds state types, and also Late and Unreachable, which are derived."""
+    """Newest first. `state` holds state types, and also Late and Unreachable, which are derived; `reason` codes of states."""
 
     project: str | None = None
     flow_id: UUID | None = None
     agent_id: UUID | None = None
+    schedule_id: UUID | None = None
+    restarted_from: UUID | None = None
     state: list[str] = []
+    reason: list[str] = []
     search: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -89,6 +99,8 @@ class FlowRun(wire.Answer, frozen=True, kw_only=True):
     unreachable: bool
     cancel_requested: bool
     labels: list[str]
+    priority: int = 0
+    slots: int = 1
     parameters: dict[str, Any]
     run_config: run_configs.RunConfig
     log_level: str
@@ -103,6 +115,8 @@ class FlowRun(wire.Answer, frozen=True, kw_only=True):
     host: str | None
     pid: int | None
     parent_run_id: UUID | None
+    schedule_id: UUID | None
+    restarted_from: UUID | None
     tasks: int
     task_states: dict[str, int]
     result: ResultRef | None
@@ -198,6 +212,7 @@ class Assignment(wire.Answer, frozen=True, kw_only=True):
     log_level: str
     on_lost: str
     timeout_seconds: float | None
+    #: There may be results that it need not compute again: earlier attempts, or the run that it is a re-run of, left them.
     resumed: bool
 
 
@@ -214,13 +229,17 @@ class Orders(wire.Answer, frozen=True, kw_only=True):
 
 
 class RunAnswer(wire.Answer, frozen=True, kw_only=True):
-    """The answer to every move of a run: what it is now, who may act, until when."""
+    """The answer to every move of a run: what it is now, who may act, until when.
+
+    To a start: `limited_tags` are the tags whose tasks must ask for a slot before they run.
+    """
 
     state: states.State
     version: int
     fence: int
     lease_seconds: float
     orders: Orders
+    limited_tags: list[str] = []
 
 
 class AdvanceFlowRun(wire.Message, frozen=True, kw_only=True):
@@ -241,13 +260,17 @@ class ReleaseFlowRun(wire.Message, frozen=True, kw_only=True):
 
 
 class ReportExit(wire.Message, frozen=True, kw_only=True):
-    """An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal."""
+    """An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal.
+
+    `code` is the reason where the agent knows more than the exit code tells: out_of_memory.
+    """
 
     flow_run_id: UUID
     fence: int
     launched: bool = True
     exit_code: int | None = None
     message: str = ""
+    code: str = ""
 
 
 # --- run processes ---------------------------------------------------------------------------------------------------
@@ -271,7 +294,10 @@ class HeartbeatFlowRun(wire.Message, frozen=True, kw_only=True):
 
 
 class FinishFlowRun(wire.Message, frozen=True, kw_only=True):
-    """The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again."""
+    """The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again.
+
+    `code` is the reason, one of those in core/reasons.py.
+    """
 
     flow_run_id: UUID
     fence: int
@@ -279,6 +305,7 @@ class FinishFlowRun(wire.Message, frozen=True, kw_only=True):
     name: str
     message: str = ""
     result: ResultRef | None = None
+    code: str = ""
 
 
 class TaskEvent(msgspec.Struct, frozen=True, array_like=True):
@@ -332,17 +359,22 @@ class Written(wire.Answer, frozen=True, kw_only=True):
 
 
 class ReadTaskResults(wire.Message, frozen=True, kw_only=True):
-    """Where a run's earlier attempts persisted their results: a resumed or rescued run reads them instead of working again."""
+    """Where a run's earlier attempts, and the run that it is a re-run of, persisted their results: it reads them instead
+    of working again.
+    """
 
     flow_run_id: UUID
     fence: int
 
 
 class TaskResult(wire.Answer, frozen=True, kw_only=True):
+    """`origin` names the run that made it, where that is another one: then it counts also without a result."""
+
     slug: str
     map_index: int
     state: states.State
     result: ResultRef | None
+    origin: str = ""
 
 
 class TaskResults(wire.Answer, frozen=True, kw_only=True):

@@ -24,6 +24,11 @@ export class Problem extends Error {
   }
 }
 
+/** Whether what was asked for does not exist: asking again does not help. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Problem && error.status === 404
+}
+
 let csrfToken = ''
 
 /** The token that unsafe requests carry; it comes with every answer to "who am I". */

@@ -51,8 +51,8 @@ function lines(flowRunId: string, query: NonNullable<ListLogsData['query']>, sig
   )
 }
 
-/** The whole log as a file, by plain links. The file knows the level, the task and the search, not the times. */
-export function logDownloads(flowRunId: string, { level, task, search }: LogQuery) {
+/** What the filter finds as a file, by plain links. */
+export function logDownloads(flowRunId: string, filter: LogQuery) {
   const formats = [
     ['Text', 'text'],
     ['CSV', 'csv'],
@@ -62,7 +62,7 @@ export function logDownloads(flowRunId: string, { level, task, search }: LogQuer
     label,
     href: href<DownloadLogsData>('/api/flow_runs/{flow_run_id}/logs/download', {
       path: { flow_run_id: flowRunId },
-      query: { format, level: level ?? 0, task: task ?? null, search: search ?? null },
+      query: { ...filter, format },
     }),
   }))
 }

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { Search } from 'lucide-react'
 import { AccountMenu } from '@/frame/AccountMenu'
-import { PLACES } from '@/frame/navigation'
+import { PLACES, useIsBelow } from '@/frame/navigation'
 import { IconButton } from '@/ui/Button'
 import { Mark } from '@/ui/Mark'
 
@@ -26,12 +26,14 @@ export function TopBar({ running, onSearch }: TopBarProps) {
 }
 
 export function BottomBar() {
+  const isBelow = useIsBelow()
   return (
     <nav aria-label="Pages" className="flex shrink-0 border-t border-line bg-surface md:hidden">
-      {PLACES.map(({ to, label, icon: Icon }) => (
+      {PLACES.map(({ to, label, icon: Icon, below }) => (
         <Link
           key={to}
           to={to}
+          aria-current={isBelow({ below }) ? 'page' : undefined}
           activeOptions={{ exact: to === '/', includeSearch: false }}
           className="flex h-14 min-w-0 flex-1 flex-col items-center justify-center gap-1 text-xs text-muted aria-[current=page]:font-medium aria-[current=page]:text-accent"
         >

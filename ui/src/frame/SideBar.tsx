@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { Search } from 'lucide-react'
 import { useMe } from '@/api/me'
 import { AccountMenu } from '@/frame/AccountMenu'
-import { PLACES } from '@/frame/navigation'
+import { PLACES, useIsBelow } from '@/frame/navigation'
 import { isMac } from '@/frame/useShortcut'
 import { Mark } from '@/ui/Mark'
 import { ThemeSwitch } from '@/ui/ThemeSwitch'
@@ -17,6 +17,7 @@ const PLACE =
 
 export function SideBar({ running, onSearch }: BarProps) {
   const me = useMe()
+  const isBelow = useIsBelow()
   return (
     <header className="flex w-52 shrink-0 flex-col gap-4 border-r border-line bg-surface p-3 max-md:hidden">
       <Link to="/" className="flex items-center gap-2 rounded-md px-2 pt-1 text-base font-semibold">
@@ -34,10 +35,11 @@ export function SideBar({ running, onSearch }: BarProps) {
         <kbd className="font-mono text-xs">{isMac ? '⌘K' : 'Ctrl K'}</kbd>
       </button>
       <nav aria-label="Pages" className="flex flex-1 flex-col gap-0.5">
-        {PLACES.map(({ to, label, icon: Icon }) => (
+        {PLACES.map(({ to, label, icon: Icon, below }) => (
           <Link
             key={to}
             to={to}
+            aria-current={isBelow({ below }) ? 'page' : undefined}
             activeOptions={{ exact: to === '/', includeSearch: false }}
             className={PLACE}
           >

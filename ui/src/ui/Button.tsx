@@ -55,9 +55,11 @@ interface IconButtonProps extends ComponentProps<'button'> {
   /** What it does: read aloud, and shown on hover. */
   label: string
   icon: LucideIcon
+  /** In line with text. */
+  small?: boolean
 }
 
-export function IconButton({ label, icon: Icon, className, ...rest }: IconButtonProps) {
+export function IconButton({ label, icon: Icon, small = false, className, ...rest }: IconButtonProps) {
   return (
     <button
       type="button"
@@ -65,12 +67,13 @@ export function IconButton({ label, icon: Icon, className, ...rest }: IconButton
       title={label}
       {...rest}
       className={classes(
-        'inline-flex size-8 shrink-0 items-center justify-center rounded-md text-muted transition-colors',
+        'inline-flex shrink-0 items-center justify-center rounded-md text-muted transition-colors',
         'hover:bg-raised hover:text-ink disabled:opacity-55',
+        small ? 'size-6' : 'size-8',
         className,
       )}
     >
-      <Icon aria-hidden size={16} />
+      <Icon aria-hidden size={small ? 13 : 16} />
     </button>
   )
 }

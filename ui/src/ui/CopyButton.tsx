@@ -15,7 +15,14 @@ async function copy(text: string): Promise<void> {
   area.remove()
 }
 
-export function CopyButton({ text, label = 'Copy' }: { text: string; label?: string }) {
+interface CopyButtonProps {
+  text: string
+  label?: string
+  /** In line with text. */
+  small?: boolean
+}
+
+export function CopyButton({ text, label = 'Copy', small = false }: CopyButtonProps) {
   const [done, setDone] = useState(false)
   useEffect(() => {
     if (!done) return
@@ -27,12 +34,32 @@ export function CopyButton({ text, label = 'Copy' }: { text: string; label?: str
       <IconButton
         label={label}
         icon={done ? Check : Copy}
+        small={small}
         onClick={() => void copy(text).then(() => setDone(true))}
       />
       <span role="status" className="sr-only">
         {done ? 'Copied' : ''}
       </span>
     </>
+  )
+}
+
+interface CopyValueProps {
+  value: string
+  /** So many characters of it are shown; the rest on hover. */
+  length?: number
+  label: string
+}
+
+/** A hash, an id, a place: in line with other text. */
+export function CopyValue({ value, length = value.length, label }: CopyValueProps) {
+  return (
+    <span className="-my-0.5 flex min-w-0 items-center gap-0.5">
+      <span className="min-w-0 font-mono wrap-anywhere" title={length < value.length ? value : undefined}>
+        {value.slice(0, length)}
+      </span>
+      <CopyButton text={value} label={label} small />
+    </span>
   )
 }
 

@@ -74,6 +74,29 @@ export function Checkbox({ label, className, ...rest }: CheckboxProps) {
   )
 }
 
+interface SwitchProps extends Omit<ComponentProps<'input'>, 'type'> {
+  label: ReactNode
+}
+
+/** On or off, at once. */
+export function Switch({ label, className, ...rest }: SwitchProps) {
+  return (
+    <label className={classes('flex min-h-6 items-center gap-2', className)}>
+      <input
+        type="checkbox"
+        role="switch"
+        {...rest}
+        className={classes(
+          'relative h-4 w-7 shrink-0 appearance-none rounded-full border border-edge bg-raised transition-colors forced-colors:appearance-auto',
+          'before:absolute before:top-0.5 before:left-0.5 before:size-2.5 before:rounded-full before:bg-muted before:transition-transform',
+          'checked:border-accent checked:bg-accent checked:before:translate-x-3 checked:before:bg-on-accent disabled:opacity-55',
+        )}
+      />
+      {label}
+    </label>
+  )
+}
+
 /** What is wrong with a form as a whole. */
 export function FormError({ error }: { error: Error | null }) {
   if (!error) return null

@@ -12,7 +12,7 @@ export function Section({ title, aside, children }: SectionProps) {
   return (
     <section aria-labelledby={id} className="min-w-0">
       <div className="mb-2 flex min-h-8 flex-wrap items-center gap-2">
-        <h2 id={id} className="flex-1 text-base">
+        <h2 id={id} className="grow text-base">
           {title}
         </h2>
         {aside}

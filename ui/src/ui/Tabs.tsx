@@ -35,9 +35,9 @@ export function Tabs<V extends string>({ tabs, value, onChange, label, children 
           <Base.Tab
             key={tab}
             value={tab}
-            className="-mb-px flex h-9 shrink-0 items-center gap-1.5 border-b-2 border-transparent px-3 whitespace-nowrap text-muted hover:text-ink data-active:border-accent data-active:font-medium data-active:text-ink"
+            className="-mb-px flex h-9 shrink-0 items-center gap-1.5 border-b-2 border-transparent px-3 max-sm:px-2 whitespace-nowrap text-muted hover:text-ink data-active:border-accent data-active:font-medium data-active:text-ink"
           >
-            {Icon && <Icon aria-hidden size={15} />}
+            {Icon && <Icon aria-hidden size={15} className="max-sm:hidden" />}
             {text}
             {count !== undefined && (
               <span className="tabular text-xs text-muted">{count.toLocaleString()}</span>

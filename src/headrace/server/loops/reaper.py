@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.core import transitions
+from headrace.core import reasons, transitions
 from headrace.core.moves import Actor
 from headrace.core.states import State, StateType
 from headrace.server import moves, tables
@@ -37,15 +37,11 @@ _suspects = (
     .limit(PAGE)
 )
 
-#: What the reaper proposes for a run in this state; the rules may make something else of it.
+#: What the reaper proposes for a run in this state, and why; the rules may make something else of it.
 _PROPOSED = {
-    StateType.SUBMITTED: (StateType.SCHEDULED, "Rescued", "the agent that had claimed it is gone"),
-    StateType.RUNNING: (StateType.CRASHED, "Lost", "nothing has been heard of its process since {since}"),
-    StateType.CANCELLING: (
-        StateType.CANCELLED,
-        "Cancelled",
-        "nothing has been heard of its process since {since}",
-    ),
+    StateType.SUBMITTED: (StateType.SCHEDULED, "Rescued", "agent_gone"),
+    StateType.RUNNING: (StateType.CRASHED, "Lost", "lost"),
+    StateType.CANCELLING: (StateType.CANCELLED, "Cancelled", "lost"),
 }
 
 
@@ -105,9 +101,12 @@ def sweep(call: Call[Any], run_id: UUID) -> bool:
 
 
 def _proposed(call: Call[Any], row: sa.Row[Any]) -> State:
-    type_, name, words = _PROPOSED[StateType(row.state_type)]
+    type_, name, code = _PROPOSED[StateType(row.state_type)]
     since = row.last_contact_at or row.state_at
-    return State(type_, name, call.now, words.format(since=f"{since:%H:%M:%S} UTC"))
+    why = reasons.because(code, since=f"{since:%H:%M:%S} UTC")
+    # Of a run that was told to stop the reason stays: somebody cancelled it.
+    given = row.state_code if type_ is StateType.CANCELLED else why.code
+    return State(type_, name, call.now, why.sentence, code=given)
 
 
 loop = Loop("reaper", EVERY, run_once)

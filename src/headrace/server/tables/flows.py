@@ -25,7 +25,12 @@ flows = sa.Table(
     sa.Column("labels", Json),
     sa.Column("default_parameters", Json, nullable=False),
     sa.Column("paused", sa.Boolean, nullable=False),
+    #: What its runs have where nothing else is asked for.
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("slots", sa.Integer, nullable=False, server_default="1"),
     sa.Column("archived_at", Instant),
+    #: Hidden, and its name is free; it stays as long as runs are kept that belong to it.
+    sa.Column("deleted_at", Instant),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.UniqueConstraint("project_id", "name"),
@@ -59,5 +64,7 @@ flow_versions = sa.Table(
     sa.Column("created_by", sa.Text, nullable=False),
     #: The last registration that found this version unchanged: its storage and content are the ones in use.
     sa.Column("registered_at", Instant, nullable=False),
+    #: Hidden, and never run again; it stays as long as runs are kept that had it.
+    sa.Column("deleted_at", Instant),
     sa.UniqueConstraint("flow_id", "number"),
 )

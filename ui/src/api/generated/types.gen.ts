@@ -49,6 +49,7 @@ export type Me = {
     permissions: Array<string>;
     csrf_token: string;
     first_start: boolean;
+    has_password: boolean;
     server_version: string;
 };
 
@@ -1172,7 +1173,10 @@ export type DownloadLogs = {
     format?: 'csv' | 'ndjson' | 'text';
     level?: number;
     task?: string | null;
+    map_index?: number | null;
     search?: string | null;
+    since?: string | null;
+    until?: string | null;
 };
 
 /**
@@ -2629,7 +2633,10 @@ export type DownloadLogsData = {
         format?: 'csv' | 'ndjson' | 'text';
         level?: number;
         task?: string | null;
+        map_index?: number | null;
         search?: string | null;
+        since?: string | null;
+        until?: string | null;
     };
     url: '/api/flow_runs/{flow_run_id}/logs/download';
 };

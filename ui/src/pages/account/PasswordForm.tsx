@@ -10,7 +10,7 @@ export function PasswordForm() {
   const change = useChangePassword()
   const [current, setCurrent] = useState('')
   const [next, setNext] = useState('')
-  const errors = formErrors(change.error, ['current', 'new'])
+  const errors = formErrors(change.error, me.has_password ? ['current', 'new'] : ['new'])
 
   function submit(event: SyntheticEvent): void {
     event.preventDefault()
@@ -30,18 +30,21 @@ export function PasswordForm() {
     <form onSubmit={submit} className="flex max-w-sm flex-col gap-4">
       {/* Password managers look for whose password this is. */}
       <input type="text" name="email" autoComplete="username" value={me.email} readOnly hidden />
-      <Field
-        label="Current password"
-        hint="Leave it empty if you have none yet, as after signing in by a link."
-        error={errors.fields.current}
-      >
-        <TextInput
-          type="password"
-          autoComplete="current-password"
-          value={current}
-          onChange={(event) => setCurrent(event.target.value)}
-        />
-      </Field>
+      {me.has_password ? (
+        <Field label="Current password" error={errors.fields.current}>
+          <TextInput
+            type="password"
+            autoComplete="current-password"
+            required
+            value={current}
+            onChange={(event) => setCurrent(event.target.value)}
+          />
+        </Field>
+      ) : (
+        <p className="text-muted">
+          You have none yet: you signed in by a link. With one you can sign in again from anywhere.
+        </p>
+      )}
       <Field label="New password" error={errors.fields.new}>
         <TextInput
           type="password"
@@ -53,7 +56,7 @@ export function PasswordForm() {
       </Field>
       <FormError error={errors.rest} />
       <Button type="submit" variant="primary" busy={change.isPending} className="self-start">
-        Set the password
+        {me.has_password ? 'Change the password' : 'Set the password'}
       </Button>
     </form>
   )

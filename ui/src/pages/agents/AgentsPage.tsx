@@ -43,7 +43,7 @@ export function AgentsPage() {
           <SearchInput
             label="With the label"
             value={label ?? ''}
-            onChange={(next) => setSearch({ label: next })}
+            onChange={(next) => setSearch({ label: next }, 'series')}
           />
         </>
       }

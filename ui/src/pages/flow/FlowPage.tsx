@@ -5,7 +5,7 @@ import { flowQuery } from '@/api/flows'
 import type { Flow } from '@/api/generated'
 import { useLive } from '@/api/live'
 import { useMay } from '@/api/me'
-import { Page } from '@/frame/Page'
+import { type Crumb, Page } from '@/frame/Page'
 import { useSearchState } from '@/frame/search'
 import { FlowHeader } from '@/pages/flow/FlowHeader'
 import { FlowRuns } from '@/pages/flow/FlowRuns'
@@ -13,10 +13,9 @@ import { FlowSchematic } from '@/pages/flow/FlowSchematic'
 import { ParametersTab } from '@/pages/flow/ParametersTab'
 import { RunDialog } from '@/pages/flow/RunDialog'
 import { VersionsTab } from '@/pages/flow/VersionsTab'
+import { AwaitedPage } from '@/pages/problem/AwaitedPage'
 import { Badge } from '@/ui/Badge'
 import { Button } from '@/ui/Button'
-import { ErrorState } from '@/ui/EmptyState'
-import { SkeletonRows } from '@/ui/Skeleton'
 import { type Tab, Tabs } from '@/ui/Tabs'
 
 const TABS = [
@@ -26,6 +25,8 @@ const TABS = [
   { value: 'parameters', label: 'Parameters', icon: SlidersHorizontal },
 ] as const satisfies readonly Tab<string>[]
 
+const ABOVE: readonly [Crumb] = [{ label: 'Flows', link: { to: '/flows' } }]
+
 type TabName = (typeof TABS)[number]['value']
 
 export function FlowPage() {
@@ -33,11 +34,7 @@ export function FlowPage() {
   const flow = useQuery(flowQuery(flowId ?? ''))
   useLive(['flows', 'flow_runs'])
   if (flow.data !== undefined) return <Shown flow={flow.data} />
-  return (
-    <Page title="Flow" above={{ label: 'Flows', to: '/flows' }}>
-      {flow.error ? <ErrorState error={flow.error} retry={() => void flow.refetch()} /> : <SkeletonRows />}
-    </Page>
-  )
+  return <AwaitedPage what="flow" above={ABOVE} query={flow} />
 }
 
 function Shown({ flow }: { flow: Flow }) {
@@ -47,7 +44,7 @@ function Shown({ flow }: { flow: Flow }) {
   return (
     <Page
       title={flow.name}
-      above={{ label: 'Flows', to: '/flows' }}
+      above={ABOVE}
       heading={
         <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <span className="min-w-0 wrap-anywhere">{flow.name}</span>
@@ -63,7 +60,7 @@ function Shown({ flow }: { flow: Flow }) {
           title={
             may ? undefined : 'Your role may look, not run. An administrator can change it on the page Team.'
           }
-          onClick={() => setSearch({ run: 'new' }, true)}
+          onClick={() => setSearch({ run: 'new' })}
         >
           Run
         </Button>
@@ -74,7 +71,7 @@ function Shown({ flow }: { flow: Flow }) {
         label="Flow"
         tabs={TABS}
         value={tab}
-        onChange={(next) => setSearch({ tab: next === 'runs' ? undefined : next }, true)}
+        onChange={(next) => setSearch({ tab: next === 'runs' ? undefined : next })}
       >
         <TabPanel tab={tab} flow={flow} />
       </Tabs>
@@ -83,7 +80,8 @@ function Shown({ flow }: { flow: Flow }) {
           key={search.run}
           flow={flow}
           from={search.run}
-          onClose={() => setSearch({ run: undefined })}
+          onClose={() => setSearch({ run: undefined }, 'end')}
+          onAnew={() => setSearch({ run: 'new' }, 'end')}
         />
       )}
     </Page>

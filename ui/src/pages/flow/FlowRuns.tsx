@@ -64,8 +64,12 @@ export function FlowRuns({ flow }: { flow: Flow }) {
   )
   return (
     <>
-      <div className="mb-3 flex flex-wrap gap-2">
-        <SearchInput label="Search runs" value={find} onChange={(next) => setSearch({ find: next })} />
+      <div className="mb-3 flex flex-wrap gap-2 max-sm:*:flex-1">
+        <SearchInput
+          label="Search runs"
+          value={find}
+          onChange={(next) => setSearch({ find: next }, 'series')}
+        />
         <Select
           aria-label="State"
           className="max-w-40"

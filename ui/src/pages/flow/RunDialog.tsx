@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { Problem } from '@/api/client'
+import { isMissing, Problem } from '@/api/client'
 import { versionQuery } from '@/api/flows'
 import type { Flow } from '@/api/generated'
 import { flowRunQuery, useCreateFlowRun } from '@/api/runs'
+import { Button } from '@/ui/Button'
 import { Dialog } from '@/ui/Dialog'
-import { ErrorState } from '@/ui/EmptyState'
+import { EmptyState, ErrorState } from '@/ui/EmptyState'
 import { RunForm, type RunRequest } from '@/ui/runForm/RunForm'
 import { SkeletonRows } from '@/ui/Skeleton'
 
@@ -14,10 +15,12 @@ interface RunDialogProps {
   /** "new", or the id of a run whose parameters are taken. */
   from: string
   onClose: () => void
+  /** Asks for a run with the flow's own parameters instead. */
+  onAnew: () => void
 }
 
 /** Asks for the parameters of a run and starts it. */
-export function RunDialog({ flow, from, onClose }: RunDialogProps) {
+export function RunDialog({ flow, from, onClose, onAnew }: RunDialogProps) {
   const again = from !== 'new'
   const version = useQuery(versionQuery(flow.current_version_id))
   const earlier = useQuery({ ...flowRunQuery(from), enabled: again })
@@ -49,12 +52,17 @@ export function RunDialog({ flow, from, onClose }: RunDialogProps) {
       }}
       title={again ? `Run ${flow.name} again` : `Run ${flow.name}`}
       description={
-        again
-          ? `With the parameters of ${earlier.data?.name ?? 'the earlier run'}, for you to change.`
-          : undefined
+        earlier.data ? `With the parameters of ${earlier.data.name}, for you to change.` : undefined
       }
     >
-      {failed ? (
+      {again && isMissing(earlier.error) ? (
+        <EmptyState
+          title="The earlier run is gone"
+          action={<Button onClick={onAnew}>Start from the defaults</Button>}
+        >
+          The run whose parameters were to be taken was deleted, or the address is mistyped.
+        </EmptyState>
+      ) : failed ? (
         <ErrorState
           error={failed}
           retry={() => {

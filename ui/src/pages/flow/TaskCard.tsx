@@ -1,9 +1,8 @@
-import { X } from 'lucide-react'
-import { type ReactNode, useEffect, useRef } from 'react'
+import type { ReactNode } from 'react'
 import type { EdgeSpec, TaskSpec } from '@/api/generated'
 import { Badge } from '@/ui/Badge'
-import { IconButton } from '@/ui/Button'
 import { Facts } from '@/ui/Facts'
+import { SideCard } from '@/ui/SideCard'
 import { formatSeconds } from '@/ui/times'
 
 interface TaskCardProps {
@@ -14,9 +13,7 @@ interface TaskCardProps {
 
 /** What a task is: kind, trigger, retries and what it is connected with. */
 export function TaskCard({ task, edges, onClose }: TaskCardProps) {
-  const card = useRef<HTMLElement>(null)
   const { slug, name, kind = 'task', trigger = 'all_successful', retries = 0, tags = [] } = task
-  useEffect(() => card.current?.scrollIntoView({ block: 'nearest' }), [slug])
   const facts: [string, ReactNode][] = [
     ['Kind', task.mapped ? `${kind}, mapped` : kind],
     ['Starts when', trigger.replaceAll('_', ' ')],
@@ -25,18 +22,13 @@ export function TaskCard({ task, edges, onClose }: TaskCardProps) {
   if (task.timeout_seconds != null) facts.push(['Timeout', formatSeconds(task.timeout_seconds)])
   if (task.cache != null) facts.push(['Cache', task.cache])
   return (
-    <aside
-      ref={card}
-      aria-label={`Task ${name}`}
-      className="flex w-full shrink-0 flex-col gap-4 self-start rounded-md border border-line bg-surface p-4 lg:w-80"
+    <SideCard
+      label={`Task ${name}`}
+      title={name}
+      subtitle={name === slug ? undefined : slug}
+      of={slug}
+      onClose={onClose}
     >
-      <div className="flex items-start gap-2">
-        <div className="min-w-0 flex-1">
-          <h2 className="text-base wrap-anywhere">{name}</h2>
-          {name !== slug && <p className="font-mono text-sm wrap-anywhere text-muted">{slug}</p>}
-        </div>
-        <IconButton label="Close" icon={X} onClick={onClose} />
-      </div>
       {task.description && <p className="whitespace-pre-line">{task.description}</p>}
       <Facts facts={facts} />
       {tags.length > 0 && (
@@ -48,7 +40,7 @@ export function TaskCard({ task, edges, onClose }: TaskCardProps) {
       )}
       <Ends title="Takes from" ends={edges.filter((edge) => edge.downstream === slug)} end="upstream" />
       <Ends title="Gives to" ends={edges.filter((edge) => edge.upstream === slug)} end="downstream" />
-    </aside>
+    </SideCard>
   )
 }
 

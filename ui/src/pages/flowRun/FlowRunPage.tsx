@@ -4,7 +4,7 @@ import { CalendarRange, History, ListChecks, ScrollText, Server, Workflow } from
 import type { FlowRun } from '@/api/generated'
 import { useLive } from '@/api/live'
 import { flowRunQuery } from '@/api/runs'
-import { Page } from '@/frame/Page'
+import { type Crumb, Page } from '@/frame/Page'
 import { useSearchState } from '@/frame/search'
 import { HistoryTab } from '@/pages/flowRun/HistoryTab'
 import { InfrastructureTab } from '@/pages/flowRun/InfrastructureTab'
@@ -16,8 +16,7 @@ import { SchematicTab } from '@/pages/flowRun/SchematicTab'
 import { TasksTab } from '@/pages/flowRun/TasksTab'
 import { TimelineTab } from '@/pages/flowRun/TimelineTab'
 import { useStructure } from '@/pages/flowRun/useRun'
-import { ErrorState } from '@/ui/EmptyState'
-import { SkeletonRows } from '@/ui/Skeleton'
+import { AwaitedPage } from '@/pages/problem/AwaitedPage'
 import { StateBadge } from '@/ui/StateBadge'
 import { isFinished } from '@/ui/states'
 import { type Tab, Tabs } from '@/ui/Tabs'
@@ -31,17 +30,15 @@ const TABS = [
   { value: 'history', label: 'History', icon: History },
 ] as const satisfies readonly Tab<string>[]
 
+const FLOWS: Crumb = { label: 'Flows', link: { to: '/flows' } }
+
 type TabName = (typeof TABS)[number]['value']
 
 export function FlowRunPage() {
   const { flowRunId } = useParams({ strict: false })
   const run = useQuery(flowRunQuery(flowRunId ?? ''))
   if (run.data !== undefined) return <Shown run={run.data} />
-  return (
-    <Page title="Flow run" above={{ label: 'Flows', to: '/flows' }}>
-      {run.error ? <ErrorState error={run.error} retry={() => void run.refetch()} /> : <SkeletonRows />}
-    </Page>
-  )
+  return <AwaitedPage what="flow run" above={[FLOWS]} query={run} />
 }
 
 function Shown({ run }: { run: FlowRun }) {
@@ -52,7 +49,7 @@ function Shown({ run }: { run: FlowRun }) {
   return (
     <Page
       title={`${run.name} · ${run.flow}`}
-      above={{ label: 'Flows', to: '/flows' }}
+      above={[FLOWS, { label: run.flow, link: { to: '/flows/$flowId', params: { flowId: run.flow_id } } }]}
       heading={
         <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <StateBadge state={run.state} late={run.late} unreachable={run.unreachable} />
@@ -67,7 +64,7 @@ function Shown({ run }: { run: FlowRun }) {
         label="Flow run"
         tabs={TABS}
         value={tab}
-        onChange={(next) => setSearch({ tab: next === 'timeline' ? undefined : next }, true)}
+        onChange={(next) => setSearch({ tab: next === 'timeline' ? undefined : next })}
       >
         <TabPanel tab={tab} run={run} />
       </Tabs>

@@ -2,11 +2,10 @@ import { useQuery } from '@tanstack/react-query'
 import { History } from 'lucide-react'
 import type { FlowRun } from '@/api/generated'
 import { runEventsQuery } from '@/api/runs'
-import { Faces } from '@/pages/flowRun/Faces'
+import { Faces } from '@/ui/Faces'
 import { actorWords, moveWords } from '@/pages/flowRun/parts'
 import { Badge } from '@/ui/Badge'
 import { StateIcon } from '@/ui/StateBadge'
-import { exactTime } from '@/ui/times'
 import { Time } from '@/ui/Time'
 
 /** What happened to the run, in order, by whom. */
@@ -41,7 +40,7 @@ export function HistoryTab({ run }: { run: FlowRun }) {
                 <p className="text-sm wrap-anywhere whitespace-pre-wrap text-muted">{event.state.message}</p>
               )}
             </div>
-            <span className="text-sm text-muted" title={exactTime(event.at)}>
+            <span className="text-sm text-muted max-sm:col-start-2">
               <Time at={event.at} />
             </span>
           </li>

@@ -1,69 +1,77 @@
 import { Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
 import type { FlowRun } from '@/api/generated'
 import { useStructure } from '@/pages/flowRun/useRun'
-import { CopyText } from '@/ui/CopyButton'
-import { Facts } from '@/ui/Facts'
+import { CopyValue } from '@/ui/CopyButton'
+import { ErrorState } from '@/ui/EmptyState'
+import { type Fact, Facts } from '@/ui/Facts'
+import { executorFacts, runConfigFacts, storageFacts } from '@/ui/infrastructure'
 import { Section } from '@/ui/Section'
-
-const RUN_CONFIGS = { local: 'a process on the agent’s machine', docker: 'a container' } as const
+import { SkeletonRows } from '@/ui/Skeleton'
 
 /** Where the run is or was, and what it was to be started with. */
 export function InfrastructureTab({ run }: { run: FlowRun }) {
-  const version = useStructure(run).data
-  const { kind } = run.run_config
-  const where: [string, ReactNode][] = [
-    [
-      'Agent',
-      run.agent === null ? (
-        <span className="text-muted">none has taken it yet</span>
-      ) : (
-        <Link to="/agents" className="text-accent hover:underline">
-          {run.agent}
-        </Link>
-      ),
-    ],
-    ['Host', <Mono key="host">{run.host ?? '–'}</Mono>],
-    ['Process', <Mono key="pid">{run.pid ?? '–'}</Mono>],
-    ['Attempt', run.attempt],
-    ['Rescues', run.rescues],
-    ['When it is lost', run.on_lost === 'reschedule' ? 'it is started again' : 'it ends as Crashed'],
-    ['Log level', run.log_level],
-    ['Run', <Mono key="id">{run.id}</Mono>],
-  ]
-  if (run.result !== null) where.push(['Result', <Mono key="result">{run.result.location}</Mono>])
+  const query = useStructure(run)
   return (
-    <div className="grid gap-6 lg:grid-cols-2">
+    <div className="grid gap-x-8 gap-y-6 lg:grid-cols-2">
       <Section title="Where">
-        <Facts facts={where} />
+        <Facts facts={whereFacts(run)} />
       </Section>
       <Section title="Run config">
-        <p className="mb-2">
-          {kind}: {RUN_CONFIGS[kind]}
-        </p>
-        <CopyText text={JSON.stringify(run.run_config, null, 2)} />
+        <Facts facts={runConfigFacts(run.run_config)} />
       </Section>
-      {version && (
+      {query.data ? (
         <>
           <Section title="Executor">
-            <CopyText text={JSON.stringify(version.structure.executor ?? { kind: 'local' }, null, 2)} />
+            <Facts facts={executorFacts(query.data.structure.executor ?? { kind: 'local' })} />
           </Section>
           <Section title="Content">
             <Facts
               facts={[
-                ['Storage', <Mono key="storage">{JSON.stringify(version.version.storage)}</Mono>],
-                ['SHA-256', <Mono key="sha">{version.version.content_sha256}</Mono>],
-                ['Python', version.version.python_version],
-                ['Headrace', version.version.headrace_version],
+                ...storageFacts(query.data.version.storage),
+                [
+                  'SHA-256',
+                  <CopyValue
+                    key="sha"
+                    value={query.data.version.content_sha256}
+                    length={12}
+                    label="Copy the SHA-256"
+                  />,
+                ],
+                ['Python', query.data.version.python_version],
+                ['Headrace', query.data.version.headrace_version],
               ]}
             />
           </Section>
         </>
+      ) : query.error ? (
+        <ErrorState error={query.error} retry={() => void query.refetch()} />
+      ) : (
+        <SkeletonRows rows={4} />
       )}
     </div>
   )
 }
 
-function Mono({ children }: { children: ReactNode }) {
-  return <span className="font-mono wrap-anywhere">{children}</span>
+function whereFacts(run: FlowRun): Fact[] {
+  const agent =
+    run.agent === null ? (
+      <span className="text-muted">none has taken it yet</span>
+    ) : (
+      <Link to="/agents" className="text-accent hover:underline">
+        {run.agent}
+      </Link>
+    )
+  const facts: Fact[] = [['Agent', agent]]
+  if (run.host !== null) facts.push(['Host', <span className="font-mono wrap-anywhere">{run.host}</span>])
+  if (run.pid !== null) facts.push(['Process', <span className="font-mono">{run.pid}</span>])
+  facts.push(
+    ['Attempt', run.attempt],
+    ['Rescues', run.rescues],
+    ['When it is lost', run.on_lost === 'reschedule' ? 'it is started again' : 'it ends as Crashed'],
+    ['Log level', run.log_level],
+    ['Run', <CopyValue key="id" value={run.id} label="Copy the run’s id" />],
+  )
+  if (run.result !== null)
+    facts.push(['Result', <CopyValue key="result" value={run.result.location} label="Copy the location" />])
+  return facts
 }

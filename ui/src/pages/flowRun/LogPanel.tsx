@@ -45,6 +45,12 @@ function addressOf(change: Partial<LogFilter>): Search {
   return patch
 }
 
+/** Whether the change comes letter by letter, or digit by digit. */
+function isTyped(change: Partial<LogFilter>): boolean {
+  const names = Object.keys(change)
+  return names.length === 1 && /^(search|since|until)$/.test(names[0] ?? '')
+}
+
 /** A run's log: what is shown, and how, is in the address. */
 export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
   const [search, setSearch] = useSearchState()
@@ -68,12 +74,12 @@ export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
   return (
     <LogView
       filter={filter}
-      onFilter={(change) => setSearch(addressOf(change))}
+      onFilter={(change) => setSearch(addressOf(change), isTyped(change) ? 'series' : 'step')}
       levels={levels}
       tasks={tasks}
       downloads={logDownloads(flowRunId, shown)}
       wrap={search.wrap !== 'no'}
-      onWrap={(wrap) => setSearch({ wrap: wrap ? undefined : 'no' })}
+      onWrap={(wrap) => setSearch({ wrap: wrap ? undefined : 'no' }, 'series')}
       follow={finished || byLevel ? undefined : follow}
       onFollow={setFollow}
       lines={lines}
@@ -84,7 +90,7 @@ export function LogPanel({ flowRunId, finished, tasks }: LogPanelProps) {
       hrefOf={(number) => stringifySearch({ ...search, line: String(number) })}
       onMark={(number) => {
         setFollow(false)
-        setSearch({ line: String(number) })
+        setSearch({ line: String(number) }, 'series')
       }}
       behind={byLevel && lines !== undefined ? Math.max(0, total - lines.total) : 0}
       onRenew={() => setRenewed(renewed + 1)}

@@ -65,7 +65,7 @@ export function RunActions({ run }: { run: FlowRun }) {
       )}
       <ConfirmDialog
         open={search.ask === 'cancel' && unfinished && may}
-        onOpenChange={() => setSearch({ ask: undefined })}
+        onOpenChange={() => setSearch({ ask: undefined }, 'end')}
         title={`Cancel the run ${run.name}?`}
         action="Cancel the run"
         onConfirm={() => cancel.mutateAsync(run.id)}

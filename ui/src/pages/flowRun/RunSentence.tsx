@@ -8,14 +8,17 @@ import { StateBar } from '@/ui/StateBar'
 
 /** What the state means, why the run waits, and how far it is. */
 export function RunSentence({ run }: { run: FlowRun }) {
+  const { waits } = run
+  // A paused run says so itself: the same in other words is not worth a line.
+  const told = waits?.code === 'paused'
   const cause = run.waits === null ? undefined : causeOf(run.waits.code)
   const link = 'inline-flex items-center gap-1 text-accent underline-offset-2 hover:underline'
   return (
     <div className="mb-4 flex flex-col gap-2">
       <p className="max-w-prose wrap-anywhere whitespace-pre-line first-letter:uppercase">
-        {stateSentence(run)}
+        {stateSentence(run)} {told && <Badge>{waits.code}</Badge>}
       </p>
-      {run.waits !== null && !isFinished(run.state.type) && (
+      {run.waits !== null && !told && !isFinished(run.state.type) && (
         <p className="flex flex-wrap items-center gap-x-2 gap-y-1 border-l-4 border-submitted pl-3">
           <span>{run.waits.sentence}</span>
           <Badge>{run.waits.code}</Badge>

@@ -1,21 +1,21 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { X } from 'lucide-react'
-import { useEffect, useRef } from 'react'
+import { isMissing } from '@/api/client'
 import { lastLinesQuery } from '@/api/logs'
 import type { FlowRun, ResultRef, State } from '@/api/generated'
 import { taskRunQuery } from '@/api/runs'
 import type { TaskChoice } from '@/pages/flowRun/parts'
-import { useNames, useSelected } from '@/pages/flowRun/useRun'
-import { IconButton } from '@/ui/Button'
+import { useNames, useSelected, useTaskRuns } from '@/pages/flowRun/useRun'
 import { CopyText } from '@/ui/CopyButton'
 import { ErrorState } from '@/ui/EmptyState'
 import { Facts } from '@/ui/Facts'
 import { clockTime } from '@/ui/localTimes'
 import { ansi } from '@/ui/logs/ansi'
+import { SideCard } from '@/ui/SideCard'
 import { SkeletonRows } from '@/ui/Skeleton'
 import { StateBadge } from '@/ui/StateBadge'
 import { StateBar } from '@/ui/StateBar'
+import { isFinished } from '@/ui/states'
 import { Duration, Time } from '@/ui/Time'
 import { exactTime } from '@/ui/times'
 
@@ -24,29 +24,25 @@ const LINES = 12
 /** One task run: its states, attempts, result and the end of its log. */
 export function TaskRunCard({ run, choice }: { run: FlowRun; choice: TaskChoice }) {
   const { slug, mapIndex } = choice
-  const name = useNames(run).get(slug) ?? slug
+  const names = useNames(run)
+  const name = names.get(slug) ?? slug
   const [, select] = useSelected()
-  const query = useQuery(taskRunQuery(run.id, slug, mapIndex))
-  const card = useRef<HTMLElement>(null)
+  const listed = useTaskRuns(run).data?.some((task) => task.slug === slug) ?? true
+  const query = useQuery({ ...taskRunQuery(run.id, slug, mapIndex), enabled: listed })
+  const missing = !listed || isMissing(query.error)
   const title = mapIndex < 0 ? name : `${name} [${mapIndex}]`
-  useEffect(() => {
-    // On a narrow screen the card is below what was clicked.
-    card.current?.scrollIntoView({ block: 'nearest' })
-  }, [slug, mapIndex])
   return (
-    <aside
-      ref={card}
-      aria-label={`Task run ${title}`}
-      className="flex w-full shrink-0 flex-col gap-4 rounded-md border border-line bg-surface p-4 lg:w-96"
+    <SideCard
+      wide
+      label={`Task run ${title}`}
+      title={title}
+      subtitle={name === slug ? undefined : slug}
+      of={title}
+      onClose={() => select(undefined)}
     >
-      <div className="flex items-start gap-2">
-        <div className="min-w-0 flex-1">
-          <h2 className="text-base wrap-anywhere">{title}</h2>
-          {name !== slug && <p className="font-mono text-sm wrap-anywhere text-muted">{slug}</p>}
-        </div>
-        <IconButton label="Close" icon={X} onClick={() => select(undefined)} />
-      </div>
-      {query.data === undefined ? (
+      {missing ? (
+        <p className="text-muted">{absence(run, names.has(slug), mapIndex)}</p>
+      ) : query.data === undefined ? (
         query.error ? (
           <ErrorState error={query.error} retry={() => void query.refetch()} />
         ) : (
@@ -76,9 +72,18 @@ export function TaskRunCard({ run, choice }: { run: FlowRun; choice: TaskChoice 
           <Result result={query.data.task_run.result} />
         </>
       )}
-      <LastLines run={run} choice={choice} />
-    </aside>
+      {!missing && <LastLines run={run} choice={choice} />}
+    </SideCard>
   )
+}
+
+/** Why there is nothing to show of a task run. */
+function absence(run: FlowRun, isTask: boolean, mapIndex: number): string {
+  if (!isTask) return `${run.flow} has no such task.`
+  if (mapIndex >= 0) return 'There is no such child of this task.'
+  return isFinished(run.state.type)
+    ? 'The run ended before it was its turn.'
+    : 'It has not been its turn yet.'
 }
 
 function States({ states }: { states: readonly State[] }) {

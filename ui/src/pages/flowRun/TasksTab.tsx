@@ -2,7 +2,7 @@ import { ListChecks } from 'lucide-react'
 import { useMemo } from 'react'
 import type { FlowRun, TaskRun } from '@/api/generated'
 import { useSearchState } from '@/frame/search'
-import { Faces } from '@/pages/flowRun/Faces'
+import { Faces } from '@/ui/Faces'
 import { rowsOf, TaskTable } from '@/pages/flowRun/TaskTable'
 import { useNames, useSelected, useTaskRuns, useUnfolded } from '@/pages/flowRun/useRun'
 import { WithCard } from '@/pages/flowRun/WithCard'
@@ -33,8 +33,12 @@ export function TasksTab({ run }: { run: FlowRun }) {
       title="No task runs yet"
       hint="They appear here once the run has started."
     >
-      <div className="mb-3 flex flex-wrap items-center gap-2">
-        <SearchInput label="Find a task" value={name} onChange={(next) => setSearch({ name: next })} />
+      <div className="mb-3 flex flex-wrap items-center gap-2 max-sm:*:grow">
+        <SearchInput
+          label="Find a task"
+          value={name}
+          onChange={(next) => setSearch({ name: next }, 'series')}
+        />
         <Select
           aria-label="State"
           className="max-w-40"

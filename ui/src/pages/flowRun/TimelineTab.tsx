@@ -1,7 +1,7 @@
 import { CalendarRange } from 'lucide-react'
 import { useMemo } from 'react'
 import type { FlowRun, TaskRun } from '@/api/generated'
-import { Faces } from '@/pages/flowRun/Faces'
+import { Faces } from '@/ui/Faces'
 import {
   useHistories,
   useNames,

@@ -34,7 +34,7 @@ export function useUnfolded(run: FlowRun) {
   })
   function unfold(slug: string, open: boolean) {
     const others = [...unfolded].filter((known) => known !== slug)
-    setSearch({ open: (open ? [...others, slug] : others).join(',') })
+    setSearch({ open: (open ? [...others, slug] : others).join(',') }, 'series')
   }
   return { unfolded, children, unfold }
 }
@@ -63,5 +63,5 @@ function statesByKey(results: { data: TaskRunStates | undefined }[]): ReadonlyMa
 /** The selected task run, kept in the address. */
 export function useSelected(): [string | undefined, (key: string | undefined) => void] {
   const [search, setSearch] = useSearchState()
-  return [search.task, (key) => setSearch({ task: key === search.task ? undefined : key })]
+  return [search.task, (key) => setSearch({ task: key === search.task ? undefined : key }, 'series')]
 }

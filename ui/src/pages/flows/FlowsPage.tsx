@@ -11,11 +11,11 @@ import { Page } from '@/frame/Page'
 import { ProjectSelect } from '@/ui/ProjectSelect'
 import { useSearchState } from '@/frame/search'
 import { RunStrip } from '@/pages/flows/RunStrip'
-import { Badge } from '@/ui/Badge'
 import { buttonClass } from '@/ui/Button'
 import { EmptyState } from '@/ui/EmptyState'
 import { List } from '@/ui/List'
 import { SearchInput } from '@/ui/SearchInput'
+import { StateBadge } from '@/ui/StateBadge'
 import { type Column, Table } from '@/ui/Table'
 import { Time } from '@/ui/Time'
 import { formatSeconds } from '@/ui/times'
@@ -27,7 +27,7 @@ function FlowName({ flow }: { flow: Flow }) {
         <Link to="/flows/$flowId" params={{ flowId: flow.id }} className="font-medium hover:underline">
           {flow.name}
         </Link>
-        {flow.paused && <Badge>schedule paused</Badge>}
+        {flow.paused && <StateBadge state={{ type: 'Paused', name: 'Paused' }} />}
       </span>
       <span className="text-sm text-muted">{flow.project}</span>
     </div>
@@ -94,7 +94,7 @@ export function FlowsPage() {
           <SearchInput
             label="Search flows"
             value={text ?? ''}
-            onChange={(next) => setSearch({ search: next })}
+            onChange={(next) => setSearch({ search: next }, 'series')}
           />
         </>
       }

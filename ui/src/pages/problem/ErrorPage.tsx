@@ -1,5 +1,5 @@
 import { type ErrorComponentProps, Link } from '@tanstack/react-router'
-import { Problem } from '@/api/client'
+import { isMissing, Problem } from '@/api/client'
 import { Page } from '@/frame/Page'
 import { Button, buttonClass } from '@/ui/Button'
 import { ErrorState } from '@/ui/EmptyState'
@@ -16,7 +16,7 @@ export function RootErrorPage(props: ErrorComponentProps) {
 
 /** A page that broke. What the server says is missing is "not found"; the rest is said as it is, with what to report. */
 export function ErrorPage({ error }: ErrorComponentProps) {
-  if (error instanceof Problem && error.status === 404) return <NotFoundPage />
+  if (isMissing(error)) return <NotFoundPage />
   const requestId = error instanceof Problem ? error.requestId : ''
   return (
     <Page title="Error" heading={<span className="sr-only">Error</span>}>

@@ -40,7 +40,7 @@ export function ServiceAccounts() {
         <Button
           icon={KeyRound}
           aria-label={`${account.keys} keys of ${account.name}`}
-          onClick={() => setSearch({ account: account.id }, true)}
+          onClick={() => setSearch({ account: account.id })}
         >
           {account.keys}
         </Button>
@@ -83,12 +83,12 @@ export function ServiceAccounts() {
       <NewServiceAccountDialog
         open={adding}
         onOpenChange={setAdding}
-        onMade={(account) => setSearch({ account: account.id }, true)}
+        onMade={(account) => setSearch({ account: account.id })}
       />
       <Dialog
         wide
         open={shown !== undefined}
-        onOpenChange={() => setSearch({ account: undefined })}
+        onOpenChange={() => setSearch({ account: undefined }, 'end')}
         title={shown?.name ?? ''}
       >
         {shown && <Keys serviceAccount={shown} />}

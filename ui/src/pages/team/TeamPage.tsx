@@ -18,9 +18,7 @@ export function TeamPage() {
         label="Team"
         tabs={administers ? [PEOPLE, SERVICES] : [PEOPLE]}
         value={tab}
-        onChange={(next) =>
-          setSearch({ tab: next === PEOPLE.value ? undefined : next, account: undefined }, true)
-        }
+        onChange={(next) => setSearch({ tab: next === PEOPLE.value ? undefined : next, account: undefined })}
       >
         {tab === PEOPLE.value ? <People /> : <ServiceAccounts />}
       </Tabs>

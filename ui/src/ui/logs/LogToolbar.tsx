@@ -1,7 +1,7 @@
-import { ArrowDownToLine, Download } from 'lucide-react'
+import { Download } from 'lucide-react'
 import { useState } from 'react'
 import { buttonClass } from '@/ui/Button'
-import { Checkbox, Select, TextInput } from '@/ui/Field'
+import { Checkbox, Select, Switch, TextInput } from '@/ui/Field'
 import { fromLocal, toLocal } from '@/ui/localTimes'
 import { SearchInput } from '@/ui/SearchInput'
 import { countFrom, LEVELS } from './levels'
@@ -83,17 +83,7 @@ export function LogToolbar(props: LogToolbarProps) {
       <TimeRange filter={filter} onFilter={onFilter} />
       <div className="ml-auto flex flex-wrap items-center gap-3">
         {follow !== undefined && (
-          <label className="flex items-center gap-1.5">
-            <input
-              type="checkbox"
-              role="switch"
-              className="size-4 accent-accent"
-              checked={follow}
-              onChange={(event) => onFollow(event.target.checked)}
-            />
-            <ArrowDownToLine aria-hidden size={14} />
-            Follow
-          </label>
+          <Switch label="Follow" checked={follow} onChange={(event) => onFollow(event.target.checked)} />
         )}
         <Checkbox label="Wrap" checked={wrap} onChange={(event) => onWrap(event.target.checked)} />
         <span role="group" aria-label="Download" className="flex items-center gap-1">

@@ -1,4 +1,4 @@
-import { type SyntheticEvent, useState } from 'react'
+import { type SyntheticEvent, useEffect, useRef, useState } from 'react'
 import type { CreateFlowRun, ParameterSpec } from '@/api/generated'
 import { Button } from '@/ui/Button'
 import { Field, FormError, Select, TextInput } from '@/ui/Field'
@@ -39,6 +39,12 @@ export function RunForm(props: RunFormProps) {
   const [level, setLevel] = useState(given.log_level ?? 'INFO')
   const [own, setOwn] = useState<Record<string, string>>({})
   const errors = { ...props.errors, ...own }
+  const form = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    // The dialog had the focus on its close button while the form was on its way. A phone's keyboard stays away.
+    if (!window.matchMedia('(pointer: fine)').matches) return
+    form.current?.querySelector<HTMLElement>('input:enabled, select:enabled, textarea:enabled')?.focus()
+  }, [])
   const others = otherErrors(errors, [...parameters.map((parameter) => parameter.name), ...FIELDS])
 
   function change(parameter: string, edit: (entry: Entry) => Entry) {
@@ -67,7 +73,7 @@ export function RunForm(props: RunFormProps) {
   }
 
   return (
-    <form noValidate onSubmit={submit} className="flex flex-col gap-5">
+    <form ref={form} noValidate onSubmit={submit} className="flex flex-col gap-5">
       {parameters.length === 0 && <p className="text-muted">This flow has no parameters.</p>}
       <ParameterFields parameters={parameters} entries={entries} errors={errors} onChange={change} />
       <div className="grid gap-4 border-t border-line pt-4 sm:grid-cols-2">

@@ -1,8 +1,12 @@
-"""The first release's tables. A database is born at the revision of the headrace that makes it, so this makes nothing."""
+"""The main job: flows, runs, agents, people. Databases were made at this revision; none is older."""
+
+from alembic import op
+
+from headrace.server.migrations import ddl
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    """Nothing: no database is older."""
+    ddl.run(op.get_bind(), revision)

@@ -1,0 +1,191 @@
+"""The scheduler: makes the runs of schedules ahead of their time, and decides what was missed while nobody was there.
+
+Every server does it, for itself: a row that another one holds is passed over, a tick has one run, and what is found is
+written only where nobody has written meanwhile. Reading and arithmetic hold nobody up; the writing is done in small parts.
+A row that cannot be worked on says why and stops nobody.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from headrace import errors
+from headrace.core.states import Reason
+from headrace.server import dispatch, firings, tables
+from headrace.server.firings import Look
+from headrace.server.service import Service
+from headrace.web.handlers import Call
+from headrace.web.loops import Loop
+
+log = logging.getLogger(__name__)
+
+#: How often a server that has nothing to do looks whether another one has changed a schedule.
+EVERY = timedelta(seconds=15)
+#: Schedules in one transaction.
+BATCH = 25
+#: Where other servers hold the rest, it looks again after this.
+AGAIN = timedelta(milliseconds=100)
+
+_schedules = tables.schedules
+_installation = tables.installation
+
+_outline = sa.select(
+    _installation.c.paused,
+    _installation.c.scheduler_at,
+    sa.select(sa.func.min(_schedules.c.fill_at)).scalar_subquery().label("next_at"),
+    sa.exists(sa.select(_schedules.c.id)).label("any"),
+)
+_due = (
+    sa.select(_schedules)
+    .where(_schedules.c.fill_at <= sa.bindparam("moment"))
+    .order_by(_schedules.c.fill_at, _schedules.c.id)
+    .limit(BATCH)
+)
+_unsettled = (
+    sa.select(_schedules)
+    .where(_schedules.c.fill_at.is_not(None), _schedules.c.settled_until < sa.bindparam("moment"))
+    .order_by(_schedules.c.id)
+    .limit(BATCH)
+)
+_still = (
+    sa.select(
+        *(_schedules.c.id, _schedules.c.revision, _schedules.c.made_until, _schedules.c.settled_until),
+        _schedules.c.fill_at,
+    )
+    .where(_schedules.c.id.in_(sa.bindparam("ids", expanding=True)), _schedules.c.fill_at.is_not(None))
+    .with_for_update(skip_locked=True)
+)
+_seen = sa.update(_installation).where(_installation.c.paused.is_(sa.false()))
+_broken = sa.update(_schedules).where(_schedules.c.id == sa.bindparam("id_"))
+
+Making = Callable[[Call[Any], Sequence[Look]], int]
+
+
+class Outline(NamedTuple):
+    """How things stand, as one look finds them."""
+
+    now: datetime
+    paused: bool
+    seen_at: datetime | None
+    next_at: datetime | None
+    any: bool
+
+
+async def run_once(service: Service) -> timedelta | None:
+    """Makes all runs that are to be made now; then it is due at the next schedule's time."""
+    found = await service.read(_look)
+    if found.paused or not found.any:
+        return None
+    if found.seen_at is None or found.now - found.seen_at > firings.GRACE:
+        made = await _settle(service, found)
+        log.info("after a gap since %s the schedules were given %s runs", found.seen_at, made)
+    elif found.now - found.seen_at >= EVERY:
+        await service.write(_see)
+    made = await _work(service, _due, found.now, lambda row: firings.look(row, found.now), firings.make)
+    if made:
+        log.info("made %s runs ahead", made)
+    after = await service.read(_look)
+    if after.next_at is None:
+        return None
+    return min(EVERY, max(after.next_at - after.now, AGAIN))
+
+
+async def _settle(service: Service, found: Outline) -> int:
+    """Decides about what was missed, for all schedules; only then are scheduled runs claimed again."""
+    made = await _work(
+        service,
+        _unsettled,
+        found.now,
+        lambda row: firings.look_back(row, found.seen_at, found.now),
+        firings.settle,
+    )
+    await service.write(_see)
+    return made
+
+
+async def _work(
+    service: Service, which: sa.Select[Any], moment: datetime, look: Callable[[Any], Look], write: Making
+) -> int:
+    """Works on the schedules that a statement finds until it finds none."""
+    made = 0
+    while rows := await service.read(lambda call: call.connection.execute(which, {"moment": moment}).all()):
+        looks = await asyncio.to_thread(_looks, rows, look)
+        done = await _written(service, looks, write)
+        if done is None:
+            await asyncio.sleep(AGAIN.total_seconds())
+        else:
+            made += done
+    return made
+
+
+def _looks(rows: Sequence[Any], look: Callable[[Any], Look]) -> list[Look]:
+    """Arithmetic: none of a row's contents keeps the others from theirs."""
+    found: list[Look] = []
+    for row in rows:
+        try:
+            found.append(look(row))
+        except Exception as error:  # noqa: BLE001 - whatever a row holds, it is shown with it and stops no other
+            found.append(Look(row, problem=_failed(row.id, error)))
+    return found
+
+
+async def _written(service: Service, looks: Sequence[Look], write: Making) -> int | None:
+    """The number of runs made; None where others hold all of these rows. When all together fail, each is tried alone."""
+    try:
+        return await service.write(lambda call: _unless_changed(call, looks, write))
+    except errors.Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a row that cannot be written stops no other; it is shown with it
+        if len(looks) == 1:
+            reason = _failed(looks[0].row.id, error)
+            await service.write(lambda call: _break(call, looks[0].row.id, reason))
+            return 0
+    made = 0
+    for found in looks:
+        made += await _written(service, [found], write) or 0
+    return made
+
+
+def _unless_changed(call: Call[Any], looks: Sequence[Look], write: Making) -> int | None:
+    rows = call.connection.execute(_still, {"ids": [found.row.id for found in looks]}).all()
+    still = {row.id: (row.revision, row.made_until, row.settled_until) for row in rows}
+    if not still:
+        return None
+    mine = [
+        found
+        for found in looks
+        if still.get(found.row.id) == (found.row.revision, found.row.made_until, found.row.settled_until)
+    ]
+    return write(call, mine)
+
+
+def _look(call: Call[Any]) -> Outline:
+    row = call.connection.execute(_outline).one()
+    return Outline(call.now, row.paused, row.scheduler_at, row.next_at, row.any)
+
+
+def _see(call: Call[Any]) -> None:
+    """Says that somebody looks after the schedules. After a gap scheduled runs may be claimed again from then on."""
+    row = call.connection.execute(_outline).one()
+    call.connection.execute(_seen, {"scheduler_at": call.now})
+    if row.scheduler_at is None or call.now - row.scheduler_at > firings.GRACE:
+        call.after_commit(call.service.part(dispatch.Dispatch).wake_all)
+
+
+def _failed(schedule_id: UUID, error: Exception) -> Reason:
+    log.error("the schedule %s cannot be worked on: %s", schedule_id, error, exc_info=error)
+    return Reason("schedule_failed", f"The scheduler cannot work on it: {error}")
+
+
+def _break(call: Call[Any], schedule_id: UUID, reason: Reason) -> None:
+    values = {"fill_at": None, "problem": msgspec.to_builtins(reason)}
+    call.connection.execute(_broken, {"id_": schedule_id, **values})
+
+
+loop = Loop("scheduler", EVERY, run_once, leased=False)
