@@ -77,12 +77,9 @@ def started(name: str) -> Generator[Server | None]:
         command, env, health = _COMMANDS[name](port, folder)
         began = time.perf_counter()
         with service(command, folder / "server.log", env) as process:
-            until(
-                lambda: _answers(port, health) or not process.is_running(),
-                f"{name} is healthy",
-                180,
-                pause=0.02,
-            )
+            until(lambda: _answers(port, health) or _ended(process), f"{name} is healthy", 400, pause=0.02)
+            if _ended(process):
+                raise RuntimeError(f"{name}: {(folder / 'server.log').read_text()[-2000:]}")
             seconds = time.perf_counter() - began
             server = Server(name, port, folder, env, [process], seconds)
             with server.stack:
@@ -95,6 +92,10 @@ def _answers(port: int, path: str) -> bool:
             return answer.status == 200
     except OSError:
         return False
+
+
+def _ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def _prefect(port: int, folder: Path) -> tuple[list[str], dict[str, str], str]:

@@ -12,6 +12,7 @@ from measure import Row, cpu_of, environment, report
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 7
 PEER_ROUNDS = max(1, ROUNDS // 3)
+LARGE = 33
 
 FUNCTION = """
 def fib(n):
@@ -88,10 +89,10 @@ def theirs(count: int, n: int) -> dict[str, list[str]]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as made, environment(**peers.QUIET, DAGSTER_HOME=made):
         folder = Path(made)
-        bare = program(BARE, 10, 33, folder)
-        own, floor = ratios({"headrace": program(OURS, 10, 33, folder)}, bare, ROUNDS)
+        bare = program(BARE, 10, LARGE, folder)
+        own, floor = ratios({"headrace": program(OURS, 10, LARGE, folder)}, bare, ROUNDS)
         with peer_servers.started("prefect") as server, environment(**(server.env if server else {})):
-            beside, _ = ratios(theirs(10, 33), bare, PEER_ROUNDS)
+            beside, _ = ratios(theirs(10, LARGE), bare, PEER_ROUNDS)
         short = program(OURS, 40, 10, folder)
         commands = {name: command for name, command in theirs(40, 10).items() if name != "prefect"}
         for command in (short, *commands.values()):

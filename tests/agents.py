@@ -1,6 +1,7 @@
 """Agents and their runs as a test drives them: a real server behind HTTP, real processes, flows that leave traces in files."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -19,7 +20,8 @@ from headrace import settings
 from headrace.agent import Agent
 from headrace.client import Client
 from headrace.core import leases
-from headrace.flows import Flow
+from headrace.flows import Flow, flow
+from headrace.graph.task import task
 from headrace.launch import process
 from headrace.wire import runs
 from http_client import Http
@@ -75,7 +77,7 @@ class Machine:
         self._agents.append((agent, thread))
         return agent
 
-    def start_agent_process(self, name: str = "one") -> subprocess.Popen[bytes]:
+    def start_agent_process(self, name: str = "one", limit: int | None = None) -> subprocess.Popen[bytes]:
         """An agent that can be killed."""
         environment = {
             **os.environ,
@@ -83,7 +85,7 @@ class Machine:
             "HEADRACE_SERVER_URL": self.server_url,
             "PYTHONPATH": str(Path(__file__).parent),
         }
-        script = f"from agents import SHORT; from headrace import agent, settings; agent.Agent(settings.load(), name={name!r}, timing=SHORT).run()"
+        script = f"from agents import SHORT; from headrace import agent, settings; agent.Agent(settings.load(), name={name!r}, timing=SHORT, limit={limit}).run()"
         child = subprocess.Popen([sys.executable, "-c", script], env=environment)
         self._processes.append(child)
         return child
@@ -146,3 +148,54 @@ def machine_of(http: Http, home: Path) -> Iterator[Machine]:
             del os.environ["HEADRACE_HOME"]
         else:
             os.environ["HEADRACE_HOME"] = before
+
+
+@task
+def write(path: str) -> int:
+    sys.stdout.write("inside the task\n")
+    logging.getLogger("mine").info("a line")
+    Path(path).write_text("done")
+    return 1
+
+
+@flow(name="writes")
+def writes(path: str) -> None:
+    write(path)
+
+
+@task
+def touch(path: str, after: str) -> None:
+    Path(path).touch()
+
+
+@task
+def hold(pid_path: str, go_path: str) -> str:
+    """Says who it is, and goes on when the test says so."""
+    draft = Path(pid_path).with_suffix(".draft")
+    draft.write_text(str(os.getpid()))
+    draft.rename(pid_path)
+    while not Path(go_path).exists():
+        time.sleep(0.02)
+    return "went on"
+
+
+@flow(name="holds")
+def holds(pid_path: str, go_path: str, after_path: str) -> None:
+    touch(after_path, hold(pid_path, go_path))
+
+
+class Held:
+    """A run that waits in its task."""
+
+    def __init__(self, machine: Machine, folder: Path, on_lost: Any = "crash") -> None:
+        self.pid_path, self.go_path, self.after_path = folder / "pid", folder / "go", folder / "after"
+        paths = {name: str(getattr(self, name)) for name in ("pid_path", "go_path", "after_path")}
+        self.run = machine.start(holds.with_options(on_lost=on_lost), parameters=paths)
+
+    @property
+    def pid(self) -> int:
+        eventually(self.pid_path.exists)
+        return int(self.pid_path.read_text())
+
+    def go(self) -> None:
+        self.go_path.touch()

@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-import pytest
+import lacking
 
 
 def _program(name: str) -> str | None:
@@ -23,7 +23,7 @@ class PostgresServer:
         programs = {name: _program(name) for name in ("initdb", "pg_ctl", "psql")}
         missing = [name for name, path in programs.items() if path is None]
         if missing:
-            self._give_up(f"PostgreSQL's {', '.join(missing)} is not installed")
+            lacking.missing(f"PostgreSQL's {', '.join(missing)} is not installed")
         self._programs = programs
         self._user = None
         self.folder = Path(tempfile.mkdtemp(prefix="hrpg"))
@@ -31,7 +31,7 @@ class PostgresServer:
             try:
                 account = pwd.getpwnam("postgres")
             except KeyError:
-                self._give_up("PostgreSQL does not run as root, and there is no user postgres")
+                lacking.missing("PostgreSQL does not run as root, and there is no user postgres")
             self._user = account.pw_name
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         data = str(self.folder / "data")
@@ -39,11 +39,6 @@ class PostgresServer:
             "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
         )
         self.start()
-
-    def _give_up(self, reason: str) -> None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}; CI needs it")
-        pytest.skip(reason)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

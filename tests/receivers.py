@@ -7,10 +7,9 @@ import email
 import email.policy
 import json
 import socket
-import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
@@ -78,23 +77,19 @@ class Receiver:
         self.answers: list[Answer] = []
         self.usual: Answer = say()
         self.closing = threading.Event()
-        outer = self
 
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                if (request := _read(self.rfile)) is None:
-                    return
-                with outer._lock:
-                    outer.requests.append(request)
-                    answer = outer.answers.pop(0) if outer.answers else outer.usual
-                answer(outer, request, self.request)
+        def handle(connection: socket.socket) -> None:
+            if (request := _read(connection.makefile("rb"))) is None:
+                return
+            with self._lock:
+                self.requests.append(request)
+                answer = self.answers.pop(0) if self.answers else self.usual
+            answer(self, request, connection)
 
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.port: int = self._server.server_address[1]
+        self._listener = _Listener(handle)
+        self.port = self._listener.port
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
 
     @property
     def bodies(self) -> list[Any]:
@@ -102,17 +97,35 @@ class Receiver:
 
     def close(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._listener.close()
+
+
+class _Listener:
+    """Gives each connection to `handle` on a thread of its own; a client that goes away is no news."""
+
+    def __init__(self, handle: Callable[[socket.socket], None]) -> None:
+        self._handle = handle
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            self._handle(connection)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
         self._thread.join()
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
 
 
 def _read(file: Any) -> Received | None:
@@ -136,25 +149,19 @@ class MailSink:
         self.refuses: dict[str, str] = {}
         self.silent_at = ""
         self.closing = threading.Event()
-        outer = self
+        self._listener = _Listener(lambda connection: self._talk(connection, auth))
+        self.port = self._listener.port
 
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                outer._talk(self, auth)
+    def _talk(self, connection: socket.socket, auth: bool) -> None:
+        file = connection.makefile("rb")
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def _talk(self, handler: Any, auth: bool) -> None:
         def reply(text: str) -> None:
-            handler.wfile.write(f"{text}\r\n".encode())
+            connection.sendall(f"{text}\r\n".encode())
 
         recipients: list[str] = []
         reply("220 sink ESMTP")
-        while line := handler.rfile.readline().decode().strip():
-            if self.silent_at and line.startswith(self.silent_at):
+        while line := file.readline().decode().strip():
+            if self.silent_at and line.upper().startswith(self.silent_at):
                 self.closing.wait()
                 return
             refused = next(
@@ -172,7 +179,7 @@ class MailSink:
                 reply("250 OK")
             elif line.upper() == "DATA":
                 reply("354 go on")
-                self._keep(handler.rfile, recipients)
+                self._keep(file, recipients)
                 recipients = []
                 reply("250 taken")
             elif line.upper() == "QUIT":
@@ -190,18 +197,7 @@ class MailSink:
 
     def close(self) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@contextlib.contextmanager
-def closing(*receivers: Any) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for receiver in receivers:
-            receiver.close()
+        self._listener.close()
 
 
 def soon(condition: Callable[[], object], seconds: float = 10) -> None:

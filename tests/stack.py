@@ -218,7 +218,7 @@ class Stack:
         return self.api.wait_for(run, seconds)
 
     def list_runs(self, project: str) -> list[runs.FlowRun]:
-        return list(self.api._pages(operations.list_flow_runs, runs.ListFlowRuns(project=project, limit=200)))
+        return list(self.api.pages(operations.list_flow_runs, runs.ListFlowRuns(project=project, limit=200)))
 
     def flow(self, name: str) -> flows.Flow:
         return self.api.find_flow(name)

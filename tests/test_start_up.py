@@ -40,7 +40,9 @@ assert numbers.run().is_success
 
 def loaded(program: str) -> set[str]:
     """Which of the heavy modules the program leaves imported."""
-    told = f"{program}\nimport sys\nprint('\\n' + ' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    told = (
+        f"{program}\nimport sys\nprint('\\n' + ' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    )
     run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines()[-1].split())
 

@@ -1,7 +1,9 @@
+"""Which moves of a flow run are made, refused or held back; with the state machine's promises and its reference."""
+
 import itertools
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from headrace.core.states import State, StateType
 from headrace.core.transitions import (
     Accept,
     Actor,
-    Effect,
     OnLost,
     Reject,
     Transition,
@@ -21,41 +22,9 @@ from headrace.core.transitions import (
     Wait,
     decide,
 )
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-EARLIER, LATER = NOW - timedelta(minutes=5), NOW + timedelta(minutes=5)
-U, S, A, R, W = Actor.USER, Actor.SCHEDULER, Actor.AGENT, Actor.RUN, Actor.REAPER
+from transition_cases import AGAIN, EARLIER, LATER, MARK, NOW, SWEPT, A, R, S, U, W, ask, state
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
-
-
-def state(text, due_at=None):
-    """Of "Failed", or of "Failed TimedOut" with a name."""
-    kind, _, name = text.partition(" ")
-    return State(StateType(kind), name or kind, EARLIER, "a message", due_at)
-
-
-def ask(before, after, actor, **facts):
-    """A move with all that usually speaks for it; `facts` say what is different."""
-    usual = {
-        "fence": 3 if actor in (A, R) else None,
-        "current_fence": 3,
-        "slots_free": True,
-        "token_valid": True,
-        "content_matches": True,
-    }
-    return Transition(
-        current=state(before) if before else None,
-        proposed=state(after),
-        actor=actor,
-        now=NOW,
-        **{**usual, **facts},
-    )
-
-
-SWEPT = {"lease_over": True, "lease_and_grace_over": True}
-AGAIN = {"on_lost": OnLost.RESCHEDULE}
-MARK = {"mark": True, "mark_reason": "seen by hand"}
 
 #: Every row of the table in the design: what is asked, what becomes of it.
 ROWS = [
@@ -363,156 +332,6 @@ CASES = (
     test_asking_again_is_no_error,
     test_what_comes_too_early_waits,
 )
-
-
-def report(before, after, **facts):
-    usual = {"fence": 3, "current_fence": 3, "flow_run": StateType.RUNNING, "actor": R}
-    t = Transition(current=state(before) if before else None, proposed=after, now=NOW, **{**usual, **facts})
-    return decide(t, transitions.TASK_RUN_RULES)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (None, "Scheduled Pending"),
-        (None, "Success Skipped"),
-        (None, "Failed TriggerFailed"),
-        ("Scheduled Pending", "Running"),
-        ("Scheduled Pending", "Running Mapped"),
-        ("Scheduled Pending", "Success Cached"),
-        ("Scheduled Pending", "Paused"),
-        ("Scheduled Pending", "Cancelled"),
-        ("Scheduled Retrying", "Running"),
-        ("Running", "Success"),
-        ("Running", "Failed TimedOut"),
-        ("Running", "Paused"),
-        ("Running Mapped", "Success"),
-        ("Paused", "Running"),
-    ],
-)
-def test_a_task_moves_as_its_process_reports(before, after):
-    assert report(before, state(after)) == Accept(state(after))
-
-
-def test_a_task_retries_at_a_time():
-    assert report("Running", state("Scheduled Retrying", LATER)) == Accept(state("Scheduled Retrying", LATER))
-    assert report("Running", state("Scheduled Retrying")).code == "time_missing"
-    assert report("Success", state("Scheduled Retrying"), state_fence=2).code == "time_missing"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "facts", "code"),
-    [
-        ("Running", "Success", {"actor": U}, "not_allowed"),
-        ("Running", "Success", {"fence": 2}, "superseded"),
-        ("Running", "Success", {"fence": None}, "superseded"),
-        ("Running", "Success", {"flow_run": StateType.CRASHED}, "not_running"),
-        ("Running", "Success", {"flow_run": None}, "not_running"),
-        ("Running", "Crashed", {}, "unknown_name"),
-        (None, "Submitted", {}, "unknown_name"),
-        ("Running", "Scheduled AwaitingRetry", {}, "unknown_name"),
-        ("Success", "Failed", {}, "finished"),
-        ("Failed", "Running", {"state_fence": 3}, "finished"),
-        ("Paused", "Paused", {"proposed_message": "other"}, "not_allowed"),
-    ],
-)
-def test_any_other_report_is_refused(before, after, facts, code):
-    proposed = state(after)
-    if message := facts.pop("proposed_message", None):
-        proposed = State(proposed.type, proposed.name, proposed.at, message)
-    verdict = report(before, proposed, **facts)
-    assert isinstance(verdict, Reject), verdict
-    assert verdict.code == code
-
-
-def test_a_repeated_report_changes_nothing():
-    assert isinstance(report("Success", state("Success")), Unchanged)
-
-
-@pytest.mark.parametrize("before", ["Success", "Failed", "Running", "Paused"])
-def test_a_new_attempt_sets_its_tasks_again(before):
-    assert report(before, state("Running"), state_fence=2) == Accept(state("Running"))
-
-
-def test_a_cancelling_run_still_says_what_became_of_its_tasks():
-    assert report("Running", state("Cancelled"), flow_run=StateType.CANCELLING) == Accept(state("Cancelled"))
-
-
-HELD = {StateType.SUBMITTED, StateType.RUNNING, StateType.CANCELLING}
-FENCE = Effect.RAISE_FENCE
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "has", "has_not"),
-    [
-        (
-            "Scheduled",
-            "Submitted",
-            {FENCE, Effect.NEW_ATTEMPT, Effect.GRANT_LEASE, Effect.TAKE_SLOTS, Effect.ISSUE_TOKEN},
-            set(),
-        ),
-        ("Scheduled", "Cancelled", {FENCE}, {Effect.FREE_SLOTS}),
-        ("Submitted", "Submitted Starting", {Effect.RENEW_LEASE}, {FENCE}),
-        ("Submitted", "Running", {Effect.RECORD_START, Effect.LEASE_TO_RUN}, {FENCE}),
-        (
-            "Submitted",
-            "Scheduled Released",
-            {FENCE, Effect.FREE_SLOTS, Effect.KILL_TOKEN},
-            {Effect.COUNT_RESCUE},
-        ),
-        (
-            "Submitted",
-            "Scheduled Rescued",
-            {FENCE, Effect.FREE_SLOTS, Effect.KILL_TOKEN, Effect.COUNT_RESCUE},
-            set(),
-        ),
-        ("Submitted", "Crashed", {Effect.FREE_SLOTS}, {FENCE}),
-        ("Submitted", "Cancelled", {FENCE, Effect.ORDER_TEAR_DOWN, Effect.FREE_SLOTS}, set()),
-        ("Running", "Success", {Effect.FREE_SLOTS, Effect.OUTBOX}, {FENCE, Effect.ORDER_TEAR_DOWN}),
-        ("Running", "Failed", {Effect.FREE_SLOTS, Effect.OUTBOX}, {FENCE}),
-        (
-            "Running",
-            "Scheduled AwaitingRetry",
-            {Effect.COUNT_RETRY, Effect.FREE_SLOTS},
-            {Effect.COUNT_RESCUE},
-        ),
-        ("Running", "Crashed", {Effect.FREE_SLOTS, FENCE}, set()),
-        ("Running", "Scheduled Rescued", {FENCE, Effect.COUNT_RESCUE, Effect.FREE_SLOTS}, set()),
-        ("Running", "Paused", {Effect.FREE_SLOTS, Effect.END_LEASE}, set()),
-        ("Paused", "Scheduled Resumed", {Effect.WAKE_DISPATCH}, set()),
-        ("Paused", "Cancelled", {FENCE}, set()),
-        ("Paused", "Failed TimedOut", {FENCE}, set()),
-        ("Running", "Cancelling", {Effect.ORDER_CANCEL}, {FENCE, Effect.FREE_SLOTS}),
-        ("Cancelling", "Cancelled", {Effect.FREE_SLOTS}, set()),
-        ("Cancelling", "Success", {Effect.FREE_SLOTS, Effect.OUTBOX}, set()),
-    ],
-)
-def test_a_move_does_what_the_table_says(before, after, has, has_not):
-    found = transitions.effects(state(before), state(after))
-    assert has <= found
-    assert not has_not & found
-
-
-def test_a_new_run_wakes_the_agents():
-    assert transitions.effects(None, state("Scheduled")) == {Effect.WAKE_DISPATCH}
-
-
-@pytest.mark.parametrize("before", ["Scheduled", "Submitted", "Running", "Paused", "Cancelling"])
-def test_a_mark_fences_and_tears_down_what_runs(before):
-    found = transitions.effects(state(before), state("Failed"), marked=True)
-    assert FENCE in found
-    assert (Effect.ORDER_TEAR_DOWN in found) == (StateType(before) in HELD)
-
-
-@pytest.mark.parametrize(
-    "row", moves.FLOW_RUN_MOVES, ids=lambda row: f"{row.before} to {row.after} {row.name or ''}"
-)
-def test_slots_are_held_exactly_in_the_states_that_hold_them(row):
-    takes, frees = Effect.TAKE_SLOTS in row.effects, Effect.FREE_SLOTS in row.effects
-    assert takes == (row.before not in HELD and row.after in HELD)
-    assert frees == (row.before in HELD and row.after not in HELD)
-    assert frees <= (Effect.WAKE_DISPATCH in row.effects)
-    assert (Effect.OUTBOX in row.effects) == row.after.is_finished
 
 
 def test_the_reference_is_printed_from_the_rules():

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from place import PASSWORD, Place
 from playwright.sync_api import Browser, StorageState, sync_playwright
-from visitor import OUTPUT, ROOT, Visit, Visitor, missing
+from visitor import OUTPUT, ROOT, Visit, Visitor
 
+from lacking import missing
 from stack import make_stack
 
 __all__ = ["make_stack"]

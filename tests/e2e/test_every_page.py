@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from place import Place
 from playwright.sync_api import expect
-from visitor import AXE, OUTPUT, ROOT, Theme, Visit, Visitor, missing
+from visitor import AXE, OUTPUT, ROOT, Theme, Visit, Visitor
+
+from lacking import missing
 
 
 def nothing(visitor: Visitor) -> None:

@@ -1,12 +1,10 @@
 """A person at a browser: what they see, and all that the browser complains of."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +15,6 @@ PATIENCE = 20_000  # milliseconds, on a machine that has much else to do
 expect.set_options(timeout=PATIENCE)
 
 Theme = Literal["light", "dark"]
-
-
-def missing(what: str) -> None:
-    """Where everything has to be checked, nothing is passed over."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 class Visitor:

@@ -76,7 +76,7 @@ def test_a_hundred_tasks_killed_five_times_on_the_way_to_a_failure_run_28_again(
     assert asked.returncode == 0, asked.stdout + asked.stderr
     found = re.search(r"flow-runs/(\S+)", asked.stdout)
     assert found is not None
-    (again,) = [each for each in stack.list_runs("p") if each.restarted_from == run.id]
+    (again,) = stack.api.list_flow_runs(restarted_from=run.id)
     assert str(again.id) == found[1]
     assert scene.lines(again.id) == list(range(hundred.FAILS, TASKS + 1))
     names = collections.Counter(task.state.name for task in stack.api.list_task_runs(again.id, slug="each"))

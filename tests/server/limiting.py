@@ -53,9 +53,7 @@ def check(life: Life) -> None:
         if limit.kind == "tag":
             continue
         under = [
-            run
-            for run in runs
-            if run.flow_id == limit.flow_id or limit.what in queues[run.queue_id].labels
+            run for run in runs if run.flow_id == limit.flow_id or limit.what in queues[run.queue_id].labels
         ]
         holding = {run.id: run for run in under if run.state_type in HELD}
         assert set(slots.get(limit.id, ())) == set(holding), limit.what

@@ -15,7 +15,6 @@ from headrace.wire import flows as wire_flows
 from headrace.wire import operations
 from headrace.wire import runs as wire_runs
 from headrace.wire import schedules as wire_schedules
-from running import Server
 
 #: Imported for their handlers.
 NOUNS = (installation, schedules)
@@ -61,16 +60,20 @@ class Plans(Life):
         return self.server.run(scheduler.run_once(self.server.service))
 
     def pass_time(self, until: datetime, step: timedelta = timedelta(minutes=20)) -> None:
-        """Time passes while a scheduler is there: that it looked in between is written down, and not done."""
+        """Time passes while a scheduler is there."""
+        while self.server.clock.now < until:
+            self.server.clock.now = min(until, self.server.clock.now + step)
+            self.was_there()
+
+    def was_there(self) -> None:
+        """The scheduler looks, and has looked all the time before: that is written down, and not done."""
 
         def seen(call: handlers.Call[Any]) -> None:
             change = tables.installation.update().where(~tables.installation.c.paused)
             call.connection.execute(change.values(scheduler_at=call.now))
 
-        while self.server.clock.now < until:
-            self.server.clock.now = min(until, self.server.clock.now + step)
-            self.server.write(seen)
-            self.scheduler()
+        self.server.write(seen)
+        self.scheduler()
 
     def runs(self, **wanted: Any) -> list[sa.Row[Any]]:
         """The runs that schedules made, in order of their time."""

@@ -100,7 +100,17 @@ def _end(life: Life, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["success", "retry", "pause", "crash", "cancel", "lost", "release", "launch failed", "cancel before the start"],
+    [
+        "success",
+        "retry",
+        "pause",
+        "crash",
+        "cancel",
+        "lost",
+        "release",
+        "launch failed",
+        "cancel before the start",
+    ],
 )
 def test_F74_a_slot_is_freed_by_whatever_ends_its_holder(life: Life, how: str) -> None:
     limit = make(life, "flow", "sales/daily", 1)
@@ -262,7 +272,9 @@ def test_what_becomes_of_a_run_that_finds_the_limit_full(
     life.server.clock.advance(20)
     claimed = life.claim()
     assert (claimed is None) == (not ends)
-    assert life.read(first.flow_run_id).state.type is not StateType.CANCELLED, "one that was tried before waits"
+    assert life.read(first.flow_run_id).state.type is not StateType.CANCELLED, (
+        "one that was tried before waits"
+    )
     assert life.read(third.id).state.type in StateType
 
 
@@ -281,6 +293,17 @@ def test_a_heavy_run_takes_several_slots_and_one_larger_than_the_limit_takes_all
     life.create(slots=99)
     assert life.claim() is not None
     assert held(life, limit) == 5
+
+
+def test_a_heavy_run_that_waits_does_not_keep_a_light_one_from_what_is_free(life: Life) -> None:
+    make(life, "flow", "sales/daily", 2)
+    assert life.claimed()
+    heavy = life.create(slots=2)
+    light = life.create()
+    claimed = life.claim()
+    assert claimed is not None
+    assert claimed.flow_run_id == light.id
+    assert life.read(heavy.id).state.type is StateType.SCHEDULED
 
 
 def test_runs_of_a_higher_priority_go_first_and_a_flow_has_its_own(life: Life) -> None:
@@ -350,7 +373,9 @@ def test_thousands_of_runs_that_may_not_start_are_passed_over_once(life: Life, w
     life.create(flow_id=other.flow_id)
     with Statements(life) as then:
         assert life.claim() is not None
-    assert not [text for text in then if text.startswith("UPDATE") and "waits_for=" in text.replace(" ", "")[:80]]
+    assert not [
+        text for text in then if text.startswith("UPDATE") and "waits_for=" in text.replace(" ", "")[:80]
+    ]
     if limit is not None:
         resize(life, limit, 1)
     else:

@@ -42,7 +42,9 @@ def ask(life: Life, run: runs.Assignment, *wants: limits.TaskWant) -> list[tuple
 
 def report(life: Life, run: runs.Assignment, seq: int, *events: tuple[Any, ...]) -> None:
     sent = [
-        runs.TaskEvent(slug, index, StateType(kind), name, AT, "", attempt, AT if name == "Retrying" else None)
+        runs.TaskEvent(
+            slug, index, StateType(kind), name, AT, "", attempt, AT if name == "Retrying" else None
+        )
         for slug, index, kind, name, attempt in events
     ]
     batch = runs.WriteTaskEvents(flow_run_id=run.flow_run_id, fence=run.fence, seq=seq, events=sent)

@@ -283,7 +283,7 @@ def test_a_type_tells_of_all_its_names(told: Notified, receiver: Receiver) -> No
         "{x.__class__.__mro__}",
         "{{7*7}}",
         "${HOME} $(id) `id`",
-        "{message!r:>{at}}",
+        "{message!r:>{x.y}}",
         "%s %(message)s %n",
         "{0} {} {message.__init__.__globals__}",
     ],
@@ -319,6 +319,7 @@ def test_of_a_flow_that_is_registered_anew_the_rule_stays(told: Notified, receiv
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Apprise's own
 def test_a_secret_is_in_no_answer_no_log_and_not_in_the_database(
     told: Notified, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -400,6 +401,7 @@ def test_where_apprise_is_not_installed_the_answer_says_so(
         alone.channel(target=wire.Apprise(url="ntfy://topic"))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the library's own
 def test_apprise_sends_to_a_host_that_the_setting_names_and_to_no_other(
     alone: Notified, receiver: Receiver
 ) -> None:

@@ -344,6 +344,17 @@ def test_the_version_stays_the_same_unless_another_is_asked_for(sales: Sales) ->
         sales.rerun(before, version=9)
 
 
+def test_a_run_of_a_deleted_version_asks_for_another_one(sales: Sales) -> None:
+    before = sales.ended(BROKEN)
+    sales.register(**{**SALES, "code_sha256": digest("mended")})
+    versions = tables.flow_versions
+    first = versions.update().where(versions.c.number == 1).values(deleted_at=sales.server.clock.now)
+    sales.server.write(lambda call: call.connection.execute(first))
+    with pytest.raises(errors.Conflict, match="version 1 of the flow 'daily' was deleted"):
+        sales.rerun(before)
+    assert sales.rerun(before, version=0).version == 2
+
+
 def test_a_task_with_other_inputs_in_the_new_version_runs_anew(sales: Sales) -> None:
     before = sales.ended(BROKEN)
     tasks = [*SALES["tasks"], spec("mail")]

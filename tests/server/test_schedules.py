@@ -150,9 +150,10 @@ def test_v7_pausing_removes_what_has_not_started_and_resuming_makes_future_runs_
     made = plans.schedule()
     by_hand = plans.create(due_at=at(18))
     plans.pass_time(at(15))
-    assert (held := plans.claim()) is not None  # of 13:00
-    plans.start(held)
-    assert plans.claim() is not None  # of 14:00
+    running, submitted = plans.claim(), plans.claim()
+    assert running is not None
+    assert submitted is not None
+    plans.start(running)
     paused = plans.update(made.id, active=False)
     assert paused.idle is not None
     assert paused.idle.code == "schedule_paused"

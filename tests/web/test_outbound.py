@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import lacking
 from headrace import errors
-from headrace.web import outbound
+from headrace.web import outbound, targets
 from headrace.web.outbound import Outbound
 from receivers import Receiver, drip, say, say_raw
 
@@ -63,7 +64,7 @@ def resolving(*answers: list[str]) -> tuple[outbound.Resolve, list[str]]:
     return resolve, asked
 
 
-def post(way: Outbound, url: str, body: bytes = b"{}") -> outbound.Reply:
+def post(way: Outbound, url: str, body: bytes = b"{}") -> targets.Reply:
     return asyncio.run(way.send("POST", url, headers={"Content-Type": "application/json"}, body=body))
 
 
@@ -203,7 +204,7 @@ def test_a_setting_that_names_nothing_is_refused_at_the_start(setting: str) -> N
 )
 def test_what_is_no_url_is_refused_in_words_that_do_not_repeat_it(url: str) -> None:
     with pytest.raises(errors.Invalid) as refused:
-        outbound.read_url(url)
+        targets.read_url(url)
     assert not url or url not in refused.value.message
 
 
@@ -212,7 +213,7 @@ def test_user_and_password_of_a_url_are_sent_and_never_shown(receiver: Receiver,
     assert post(inside, url).status == 204
     (request,) = receiver.requests
     assert (request.path, request.headers["authorization"]) == ("/hook?token=t", "Basic bWU6cEBzcw==")
-    assert outbound.read_url(url).place == f"http://127.0.0.1:{receiver.port}"
+    assert targets.read_url(url).place == f"http://127.0.0.1:{receiver.port}"
 
 
 def test_an_answer_that_never_ends_is_cut_at_64_kib(receiver: Receiver, inside: Outbound) -> None:
@@ -224,7 +225,7 @@ def test_an_answer_that_never_ends_is_cut_at_64_kib(receiver: Receiver, inside: 
         + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 40
     )
     reply = post(inside, receiver.url)
-    assert (reply.status, len(reply.body), reply.whole) == (200, outbound.LARGEST, False)
+    assert (reply.status, len(reply.body), reply.whole) == (200, targets.LARGEST, False)
 
 
 def test_a_head_that_never_ends_is_refused(receiver: Receiver, inside: Outbound) -> None:
@@ -318,7 +319,7 @@ def certificate(tmp_path: Path) -> Path:
             [*command, *subject, "-keyout", path, "-out", tmp_path / "c"], check=True, capture_output=True
         )
     except FileNotFoundError:
-        pytest.skip("openssl is not here")
+        lacking.missing("openssl is not here")
     path.write_text(path.read_text() + (tmp_path / "c").read_text())
     return path
 

@@ -75,6 +75,11 @@ def ago(at: datetime | None) -> str:
     return f"in {length(-seconds)}" if seconds < 0 else f"{length(seconds)} ago"
 
 
+def utc(typed: datetime | None) -> datetime | None:
+    """A time that somebody typed: UTC."""
+    return None if typed is None else typed.replace(tzinfo=UTC)
+
+
 def length(seconds: float) -> str:
     """A duration for people: 0.4 s, 12 s, 3 min, 5 h, 2 d."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):

@@ -13,7 +13,7 @@ import msgspec
 
 from headrace import client, errors, settings
 from headrace.cli import output
-from headrace.core import states
+from headrace.core import reasons, states
 from headrace.wire import flows, operations, restarts, run_configs
 from headrace.wire import logs as wire_logs
 from headrace.wire import runs as wire_runs
@@ -45,6 +45,8 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
     "--log-level", default="INFO", type=click.Choice([name.upper() for name in _LEVELS], case_sensitive=False)
 )
 @click.option("--idempotency-key", help="The same key gives the same run.")
+@click.option("--priority", type=int, help="From -10 to 10; runs of a higher one go first.")
+@click.option("--slots", type=int, help="How many slots it takes of each limit that it is under.")
 @click.option(
     "--watch",
     "-w",
@@ -78,6 +80,8 @@ def run(
             run_config=_config(config) if config else None,
             log_level=options["log_level"].upper(),
             idempotency_key=options["idempotency_key"],
+            priority=options["priority"],
+            slots=options["slots"],
         ),
     )
     if form == "json":
@@ -95,11 +99,18 @@ def run(
 @click.option(
     "--state", "-s", "wanted", multiple=True, help="Only those in this state; Late and Unreachable count too."
 )
+@click.option("--reason", "codes", multiple=True, help="Only those that ended for this reason, like task_failed.")
 @click.option("--limit", "-l", default=20, show_default=True)
 @output.formatted
 @click.pass_context
 def runs(
-    ctx: click.Context, flow: str | None, project: str | None, wanted: tuple[str, ...], limit: int, form: str
+    ctx: click.Context,
+    flow: str | None,
+    project: str | None,
+    wanted: tuple[str, ...],
+    codes: tuple[str, ...],
+    limit: int,
+    form: str,
 ) -> None:
     """List flow runs, newest first; `headrace runs show RUN` shows one."""
     if ctx.invoked_subcommand:
@@ -109,7 +120,9 @@ def runs(
     if flow:
         in_project, name = _names(flow)
         flow_id = api.call(operations.find_flow, flows.FindFlow(project=in_project, flow=name)).id
-    request = wire_runs.ListFlowRuns(project=project, flow_id=flow_id, state=list(wanted), limit=limit)
+    request = wire_runs.ListFlowRuns(
+        project=project, flow_id=flow_id, state=list(wanted), reason=list(codes), limit=limit
+    )
     found = api.call(operations.list_flow_runs, request).items
     if form == "json":
         output.json(found)
@@ -144,7 +157,8 @@ def show(run: str, form: str) -> None:
         ("run", f"{found.name}  {found.id}"),
         ("flow", f"{found.project}/{found.flow} version {found.version}"),
         ("state", f"{output.state(found.state)}  {found.state.message}".rstrip()),
-        ("waits", found.waits.sentence if found.waits else ""),
+        ("waits", f"{found.waits.sentence} ({found.waits.code})" if found.waits else ""),
+        ("reason", _advice(found.state.code)),
         ("parameters", msgspec.json.encode(found.parameters).decode() if found.parameters else ""),
         ("re-run of", str(found.restarted_from or "")),
         ("made by", f"{found.created_by.name}, {output.ago(found.created_at)}"),
@@ -155,6 +169,12 @@ def show(run: str, form: str) -> None:
     for title, text in facts:
         if text:
             click.echo(f"{click.style(title.rjust(10), bold=True)}  {text}")
+
+
+def _advice(code: str) -> str:
+    """A state's code, and what can be done about it."""
+    known = reasons.BY_NAME.get(code)
+    return f"{code}: {known.advice}" if known is not None and known.advice else code
 
 
 @click.command()

@@ -11,7 +11,10 @@ from uuid import UUID
 
 import msgspec
 
+from headrace.client.audit import Audit
 from headrace.client.connection import Connection, enter_run, problem
+from headrace.client.limits import Limits
+from headrace.client.notifications import Notifications, Slas
 from headrace.client.schedules import Schedules
 from headrace.client.versions import Versions
 from headrace.wire import flows, logs, operations, restarts, run_configs, runs
@@ -29,6 +32,21 @@ class Client(Connection):
     """
 
     # --- nouns of their own ---
+
+    @property
+    def limits(self) -> Limits:
+        """How many runs and tasks go on at once."""
+        return Limits(self)
+
+    @property
+    def notifications(self) -> Notifications:
+        """Who is told of what."""
+        return Notifications(self)
+
+    @property
+    def slas(self) -> Slas:
+        """What is promised of flows' runs."""
+        return Slas(self)
 
     @property
     def schedules(self) -> Schedules:
@@ -66,6 +84,11 @@ class Client(Connection):
         return self.call(operations.delete_flow, request)
 
     @property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self)
+
+    @property
     def versions(self) -> Versions:
         """A flow's versions: compared, made current, deleted."""
         return Versions(self)
@@ -89,10 +112,13 @@ class Client(Connection):
         run_config: run_configs.RunConfig | None = None,
         log_level: str = "INFO",
         idempotency_key: str | None = None,
+        priority: int | None = None,
+        slots: int | None = None,
     ) -> runs.FlowRun:
         """Asks for a run, now or at `scheduled_at`. What is not given comes from the flow's settings.
 
-        Two calls with one `idempotency_key` make one run.
+        Two calls with one `idempotency_key` make one run. Runs of a higher `priority` (−10 to 10) are claimed first;
+        `slots` is how many slots it takes of each limit that it is under.
         """
         project, flow = ("", "") if flow_id else self._names(project, flow)
         request = runs.CreateFlowRun(
@@ -107,6 +133,8 @@ class Client(Connection):
             run_config=run_config,
             log_level=log_level,
             idempotency_key=idempotency_key,
+            priority=priority,
+            slots=slots,
         )
         return self.call(operations.create_flow_run, request)
 
@@ -120,9 +148,16 @@ class Client(Connection):
         flow_id: UUID | None = None,
         state: Sequence[str] = (),
         since: datetime | None = None,
+        restarted_from: UUID | None = None,
     ) -> Iterator[runs.FlowRun]:
-        """Flow runs, newest first, fetched a page at a time as they are read."""
-        request = runs.ListFlowRuns(project=project, flow_id=flow_id, state=list(state), since=since)
+        """Flow runs, newest first, fetched a page at a time as they are read; `restarted_from`: the re-runs of that run."""
+        request = runs.ListFlowRuns(
+            project=project,
+            flow_id=flow_id,
+            state=list(state),
+            since=since,
+            restarted_from=restarted_from,
+        )
         return self.pages(operations.list_flow_runs, request)
 
     def wait_for(self, run: runs.FlowRun | UUID, timeout: float | timedelta | None = None) -> runs.FlowRun:

@@ -215,7 +215,7 @@ BY_NAME: dict[str, Code] = {code.name: code for code in CODES}
 ENDS = frozenset(code.name for code in CODES if code.when is When.ENDS)
 
 
-def because(code: str, **about: object) -> Reason:
+def because(code: str, /, **about: object) -> Reason:
     """The reason with this code, in words about these things."""
     return Reason(code, BY_NAME[code].sentence.format(**about))
 
@@ -238,7 +238,11 @@ def _section(title: str, when: When) -> list[str]:
     return [
         f"## {title}\n",
         "| Code | Says | What to do |\n|---|---|---|",
-        *(f"| `{code.name}` | {_places(code.sentence)} | {code.advice} |" for code in CODES if code.when is when),
+        *(
+            f"| `{code.name}` | {_places(code.sentence)} | {code.advice} |"
+            for code in CODES
+            if code.when is when
+        ),
         "",
     ]
 

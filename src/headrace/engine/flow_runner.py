@@ -78,7 +78,7 @@ class FlowRunner:
             log_prints=log_prints,
             persist=persist,
             largest=largest,
-            gate=tag_slots or gate.Gate(),
+            tag_slots=tag_slots or gate.Gate(),
         )
         # Re-entrant: `cancel` may come from a signal handler, in the thread that holds it.
         self._lock = threading.RLock()

@@ -52,9 +52,7 @@ class Gate:
             return None
         self.waiting[place] = attempt
         with self._changed:
-            self._wants[place] = limits.TaskWant(
-                slug=slug, map_index=map_index, attempt=attempt, tags=wanted
-            )
+            self._wants[place] = limits.TaskWant(slug=slug, map_index=map_index, attempt=attempt, tags=wanted)
             self._changed.notify_all()
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="headrace-slots", daemon=True)

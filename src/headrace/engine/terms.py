@@ -35,4 +35,4 @@ class Terms:
     log_prints: bool
     persist: bool
     largest: int | None
-    gate: gate.Gate = dataclasses.field(default_factory=gate.Gate)
+    tag_slots: gate.Gate

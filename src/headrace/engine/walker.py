@@ -59,7 +59,7 @@ class Walker:
         self.paused: list[Place] = []
         self._executor = executor
         self._terms = given
-        self._gate = given.gate
+        self._gate = given.tag_slots
         #: A stack of (node, indices left to start).
         self._ready: list[tuple[plan.Walk, Iterator[int]]] = []
         self._flights: dict[int, _Flight] = {}
@@ -219,8 +219,12 @@ class Walker:
         if taken is None:
             missing = known.runs(walk, index)
             if missing is not None:
-                message = f"the value of '{missing}' was not kept, and is needed after all: re-run from '{missing}'"
-                self._fail(walk, index, task_runner.failed(errors.ResultError(message), retryable=False), attempt=1)
+                message = (
+                    f"the value of '{missing}' was not kept, and is needed after all: re-run from '{missing}'"
+                )
+                self._fail(
+                    walk, index, task_runner.failed(errors.ResultError(message), retryable=False), attempt=1
+                )
             return missing is not None
         self._finish(walk, index, T.SUCCESS, taken.name, taken.message, taken.value, taken.result)
         return True

@@ -123,6 +123,7 @@ def update_user(call: Call, request: accounts.UpdateUser) -> accounts.User:
         "active": active,
         "generation": row.generation + ends,
     }
+    call.before = {"name": row.name, "role": row.role, "active": row.active}
     call.connection.execute(_update, values)
     if ends:
         call.connection.execute(_end_sessions, {"user_id": row.id})

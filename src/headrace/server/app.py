@@ -9,6 +9,7 @@ from headrace.core import leases
 from headrace.server import (
     accounts,
     agents,
+    audit,
     claims,
     deletion,
     deliveries,
@@ -42,7 +43,7 @@ from headrace.server import (
     tokens,
     versions,
 )
-from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
+from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, sealing, timekeeper
 from headrace.server.loops import limits as limit_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
@@ -56,6 +57,7 @@ STATIC = Path(__file__).parent / "static"
 NOUNS = (
     accounts,
     agents,
+    audit,
     claims,
     deletion,
     deliveries,
@@ -82,7 +84,7 @@ NOUNS = (
     task_slots,
     versions,
 )
-LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, timekeeper.loop)
+LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, sealing.loop, timekeeper.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
@@ -96,6 +98,7 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
         secret=secret,
         identify=identity.identify,
         csrf_token=functools.partial(tokens.csrf_token, secret),
+        audit=audit.record,
     )
     built.part(outbound.Outbound).allow(settings.private_receivers)
     built.part(leasing.Leasing).timing = leases.timed(settings.timing)

@@ -222,7 +222,7 @@ def _set_aside(call: Call[Any], run: sa.Row[Any], details: sa.Row[Any], limit: s
     """A run that finds a limit full waits until a slot is freed, or ends, as the limit says."""
     policy = limits.WhenFull(limit.when_full)
     if not limits.cancels(policy, scheduled=details.schedule_id is not None, attempt=run.attempt):
-        parking.park_behind(call, run.queue_id, limit.id, limit.flow_id)
+        parking.park_behind(call, run, limit)
         return
     what = f"{details.project}/{details.flow}" if limit.flow_id else limit.what
     reason = reasons.because("limit_cancelled", limit=f"{limit.kind} {what}", size=limit.size)
@@ -257,9 +257,12 @@ def _newer_version(call: Call[Any], run: sa.Row[Any]) -> dict[str, Any]:
 
 
 def _again(call: Call[Any], run_id: UUID, fence: int) -> runs.Claimed:
+    """The same run, or Conflict: an agent that heard of nothing would go on asking with this id, and get no other run."""
     row = call.connection.execute(_assigned, {"id": run_id}).one_or_none()
     if row is None or row.fence != fence or row.state_type != StateType.SUBMITTED.value:
-        return _NOTHING
+        raise errors.Conflict(
+            f"the run {run_id} that was claimed by this request id is not this claim's any more: claim with a new id"
+        )
     return runs.Claimed(assignment=_assignment(call, row, row.fence, row.attempt))
 
 

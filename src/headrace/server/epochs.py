@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from headrace import errors
+from headrace.core import leases
 from headrace.core.moves import Actor
 from headrace.core.states import State, StateType
 from headrace.core.transitions import OnLost
@@ -67,6 +68,8 @@ _hold_back = (
     .where(_runs.c.state_type == StateType.SCHEDULED.value, _runs.c.not_before < sa.bindparam("later"))
     .values(not_before=sa.bindparam("later"))
 )
+#: Leases count from now: the reaper's rules say what becomes of runs whose processes were told to stop.
+_renew = sa.update(_runs).where(_runs.c.lease_until.is_not(None)).values(lease_until=sa.bindparam("until"))
 # what fired since the backup has been decided upon by a server that is gone
 _settle_schedules = [
     sa.update(_schedules).where(column < sa.bindparam("moment")).values({column.name: sa.bindparam("moment")})
@@ -97,6 +100,7 @@ def begin(call: Call[Any], reason: str, as_of: datetime | None = None) -> Begun:
     fenced = call.connection.execute(_raise).rowcount
     crashed = list(_crash(call, reason))
     timing = moves.leasing(call).timing
+    call.connection.execute(_renew, {"until": leases.lease_until(call.now, timing)})
     call.connection.execute(_hold_back, {"later": call.now + timing.lease + timing.grace})
     for statement in _settle_schedules:
         call.connection.execute(statement, {"moment": call.now})

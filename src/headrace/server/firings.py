@@ -40,7 +40,7 @@ _known = sa.select(_runs.c.schedule_id, _runs.c.tick).where(
 )
 #: The literal lets both databases see that the partial index of what a flow has before it will do.
 _unstarted = (
-    sa.select(*moves.FACTS, _runs.c.due_at, _runs.c.schedule_id, _runs.c.tick)
+    sa.select(_runs.c.id, _runs.c.due_at, _runs.c.schedule_id, _runs.c.tick)
     .where(sa.text("flow_runs.state_type = 'Scheduled'"), _runs.c.started_at.is_(None))
     .where(_runs.c.flow_id.in_(sa.bindparam("flows", expanding=True)))
     .where(_runs.c.schedule_id.in_(sa.bindparam("schedules", expanding=True)))
@@ -103,22 +103,32 @@ def unfillable(error: errors.Invalid) -> Reason:
     return Reason("parameters_missing", error.message)
 
 
-def make(call: Call[Any], looks: Sequence[Look]) -> int:
-    """Makes the runs of schedules whose rows are locked; the number of runs."""
+def make(call: Call[Any], looks: Sequence[Look], *, settled: bool = False) -> int:
+    """Makes the runs of schedules whose rows are locked; the number of runs. `settled`: what passed is decided."""
     plans: list[runs.Plan] = []
+    rows: list[dict[str, Any]] = []
     sources = runs.current_sources(call.connection, {found.row.flow_id for found in looks})
     known = _known_ticks(call, looks)
     for found in looks:
-        values: dict[str, Any] = {"fill_at": found.fill_at, "problem": _builtins(found.problem)}
+        fill_at, problem = found.fill_at, found.problem
         try:
             plans += _plans(call, found, sources[found.row.flow_id], known)
         except errors.Invalid as error:
-            values = {"fill_at": None, "problem": _builtins(unfillable(error))}
-        if found.firings:
-            values["made_until"] = max(found.row.made_until, found.firings[-1].at)
-        if found.catch_up is not None:
-            values["last_catch_up"] = msgspec.to_builtins(found.catch_up)
-        call.connection.execute(_write, {"id_": found.row.id, **values})
+            fill_at, problem = None, unfillable(error)
+        made_until = max(found.row.made_until, *(firing.at for firing in found.firings[-1:]))
+        last = found.row.last_catch_up
+        rows.append(
+            {
+                "id_": found.row.id,
+                "fill_at": fill_at,
+                "problem": None if problem is None else msgspec.to_builtins(problem),
+                "made_until": max(made_until, call.now) if settled else made_until,
+                "settled_until": call.now if settled else found.row.settled_until,
+                "last_catch_up": last if found.catch_up is None else msgspec.to_builtins(found.catch_up),
+            }
+        )
+    if rows:
+        call.connection.execute(_write, rows)
     runs.insert(call, plans)
     return len(plans)
 
@@ -135,14 +145,7 @@ def settle(call: Call[Any], looks: Sequence[Look]) -> int:
         if since[run.schedule_id] < run.due_at <= call.now and run.tick not in wanted[run.schedule_id]
     ]
     _drop(call, passed)
-    made = make(call, looks)
-    settled = [
-        {"id_": found.row.id, "settled_until": call.now, "made_until": max(found.row.made_until, call.now)}
-        for found in looks
-    ]
-    if settled:
-        call.connection.execute(_write, settled)
-    return made
+    return make(call, looks, settled=True)
 
 
 def start(call: Call[Any], row: Any) -> None:
@@ -161,7 +164,9 @@ def remove(call: Call[Any], rows: Sequence[Any], words: str, *, late: bool = Tru
         if run.due_at > call.now:
             future.append(run.id)
         elif late:
-            moves.move(call, run, State(StateType.CANCELLED, "Cancelled", call.now, words), Actor.SCHEDULER)
+            moves.move(
+                call, run.id, State(StateType.CANCELLED, "Cancelled", call.now, words), Actor.SCHEDULER
+            )
     _drop(call, future)
 
 
@@ -227,7 +232,7 @@ def _known_ticks(call: Call[Any], looks: Sequence[Look]) -> set[tuple[UUID, str]
     return {(row.schedule_id, row.tick) for row in call.connection.execute(_known, asked)}
 
 
-def _not_started(call: Call[Any], rows: Sequence[Any]) -> Sequence[sa.Row[Any]]:
+def _not_started(call: Call[Any], rows: Sequence[Any]) -> Sequence[Any]:
     asked = {"flows": list({row.flow_id for row in rows}), "schedules": [row.id for row in rows]}
     return call.connection.execute(_unstarted, asked).all() if rows else []
 
@@ -245,7 +250,3 @@ def _drop(call: Call[Any], run_ids: Sequence[UUID]) -> None:
         call.service.part(notices.Notices).changed("flow_runs")
 
     call.after_commit(told)
-
-
-def _builtins(problem: Reason | None) -> Any:
-    return None if problem is None else msgspec.to_builtins(problem)

@@ -111,11 +111,10 @@ def renew(
     if not rows:
         return
     source = runs.current_sources(call.connection, [flow_id]).get(flow_id)
+    works = source is not None and not source.paused and source.archived_at is None
     for row in rows:
         problem = None if source is None else _problem(source, row)
-        works = row.active and problem is None and source is not None
-        works = works and not source.paused and source.archived_at is None
-        if not works:
+        if not (works and row.active and problem is None):
             firings.remove(call, [row], "its schedule was stopped before it started")
             write(call, row, fill_at=None, problem=None if problem is None else msgspec.to_builtins(problem))
             continue

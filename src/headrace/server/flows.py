@@ -136,6 +136,7 @@ def update_flow(call: Call[Any], request: flows.UpdateFlow) -> flows.Flow:
     }
     if request.description is not None:
         values["description"] = request.description
+    call.before = {name: getattr(before, name) for name in values if name != "updated_at"}
     call.connection.execute(_touch, {"id_": before.id, **values})
     if values.keys() & _OF_RUNS:
         flow_schedules.renew(call, before.id)

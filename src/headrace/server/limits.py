@@ -206,9 +206,7 @@ def _adopted(call: Call[Any], request: limits.CreateLimit, flow_id: UUID | None)
         found = [row.id for row in every if request.what in row.labels]
         rows = call.connection.execute(_adopt_of_queues, {"queues": found})
     return [
-        slots.Holder(row.id)
-        for row in rows.all()
-        for _ in range(core_limits.needed(row.slots, request.size))
+        slots.Holder(row.id) for row in rows.all() for _ in range(core_limits.needed(row.slots, request.size))
     ]
 
 

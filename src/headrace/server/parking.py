@@ -30,7 +30,7 @@ CLAIMABLE = sa.text("flow_runs.state_type = 'Scheduled' AND flow_runs.waits_for 
 CLOSED = sa.or_(_flows.c.paused, _flows.c.archived_at.is_not(None))
 
 _head = (
-    sa.select(_runs.c.id, _runs.c.flow_id)
+    sa.select(_runs.c.id, _runs.c.flow_id, _runs.c.slots)
     .where(CLAIMABLE, _runs.c.queue_id == sa.bindparam("queue"), _runs.c.not_before <= sa.bindparam("moment"))
     .order_by(_runs.c.not_before)
     .limit(WINDOW)
@@ -80,16 +80,20 @@ def park_closed(call: Call[Any], queue_id: int) -> None:
         call.connection.execute(_mark_by_flow, {"ids": ids})
 
 
-def park_behind(call: Call[Any], queue_id: int, limit_id: UUID, flow_id: UUID | None) -> None:
-    """Marks the runs at the head of this queue as waiting for a limit that is full: those of this flow, or all of them.
+def park_behind(call: Call[Any], run: sa.Row[Any], limit: sa.Row[Any]) -> None:
+    """Marks a run that found a limit full, and those behind it in its queue that would find it full too.
 
     The caller holds the limit's row, so that nobody frees a slot meanwhile.
     """
-    ids = [row.id for row in _at_head(call, queue_id) if flow_id is None or row.flow_id == flow_id]
-    call.connection.execute(_mark_for, {"ids": ids, "what": limit_id})
+    ids = [
+        row.id
+        for row in _at_head(call, run.queue_id)
+        if limit.flow_id in (None, row.flow_id) and row.slots >= run.slots
+    ]
+    call.connection.execute(_mark_for, {"ids": ids, "what": limit.id})
 
 
-def _at_head(call: Call[Any], queue_id: int) -> Sequence[sa.Row[Any]]:
+def _at_head(call: Call[Any], queue_id: int) -> Sequence[sa.Row[Any, Any]]:
     return call.connection.execute(_head, {"queue": queue_id, "moment": call.now}).all()
 
 
@@ -104,6 +108,8 @@ def release(call: Call[Any], what: UUID, most: int | None = None) -> None:
     if len(released) > MANY:
         call.after_commit(hub.wake_all)
         return
-    known = {queue_id: queues.read(call.connection, queue_id) for queue_id in {row.queue_id for row in released}}
+    known = {
+        queue_id: queues.read(call.connection, queue_id) for queue_id in {row.queue_id for row in released}
+    }
     for row in released:
         call.after_commit(partial(hub.offer, row.id, known[row.queue_id]))

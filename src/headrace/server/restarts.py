@@ -44,7 +44,7 @@ _version = sa.select(
         *(_versions.c.id, _versions.c.number, _versions.c.structure, _versions.c.parameters),
         _versions.c.code_sha256,
     ]
-).where(_versions.c.flow_id == sa.bindparam("flow"))
+).where(_versions.c.flow_id == sa.bindparam("flow"), _versions.c.deleted_at.is_(None))
 _numbered = _version.where(_versions.c.number == sa.bindparam("number"))
 _identified = _version.where(_versions.c.id == sa.bindparam("version"))
 
@@ -132,12 +132,18 @@ def _find(call: Call[Any], earlier: sa.Row[Any], request: restarts.RerunFlowRun)
     """The version that is to run."""
     if request.version is None or request.version == 0:
         wanted = earlier.version_id if request.version is None else earlier.current_version_id
-        return call.connection.execute(_identified, {"flow": earlier.flow_id, "version": wanted}).one()
-    asked = {"flow": earlier.flow_id, "number": request.version}
-    found = call.connection.execute(_numbered, asked).one_or_none()
-    if found is None:
-        raise errors.NotFound(f"the flow {earlier.flow!r} has no version {request.version}")
-    return found
+        query, asked = _identified, {"flow": earlier.flow_id, "version": wanted}
+    else:
+        query, asked = _numbered, {"flow": earlier.flow_id, "number": request.version}
+    found = call.connection.execute(query, asked).one_or_none()
+    if found is not None:
+        return found
+    if request.version is None:
+        raise errors.Conflict(
+            f"version {earlier.number} of the flow {earlier.flow!r} was deleted: name another one, or the current one",
+            reason="version_deleted",
+        )
+    raise errors.NotFound(f"the flow {earlier.flow!r} has no version {request.version or 'that is current'}")
 
 
 def _parameters(earlier: sa.Row[Any], version: sa.Row[Any], request: restarts.RerunFlowRun) -> dict[str, Any]:

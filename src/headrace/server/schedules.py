@@ -14,7 +14,7 @@ from headrace.core import sentences, states, zones
 from headrace.server import firings, flow_schedules, installation, projects, runs, tables
 from headrace.server.flow_schedules import CODE, PEOPLE
 from headrace.server.notices import Notices
-from headrace.server.service import handles, prepares
+from headrace.server.service import Service, handles, prepares
 from headrace.web import pages
 from headrace.web.handlers import Call, Caller
 from headrace.wire import operations, schedules
@@ -131,7 +131,9 @@ def delete_schedule(call: Call[Any], request: schedules.ScheduleRef) -> wire.Emp
 
 
 @prepares(operations.preview_schedule)
-def prepare_preview(service: Any, caller: Caller, request: schedules.PreviewSchedule) -> schedules.Preview:
+def prepare_preview(
+    service: Service, caller: Caller, request: schedules.PreviewSchedule
+) -> schedules.Preview:
     """Arithmetic, which takes its time for clocks that are narrowed much."""
     if (request.schedule is None) == (request.schedule_id is None):
         raise errors.Invalid(

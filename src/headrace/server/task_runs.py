@@ -127,7 +127,9 @@ def read_task_results(call: Call[Any], request: runs.ReadTaskResults) -> runs.Ta
         if before is None or not kept_results.same(before, row.result):
             earlier.pop((row.slug, row.map_index), None)
             items.append(
-                runs.TaskResult(slug=row.slug, map_index=row.map_index, state=_state(row), result=_result(row))
+                runs.TaskResult(
+                    slug=row.slug, map_index=row.map_index, state=_state(row), result=_result(row)
+                )
             )
     items += [
         runs.TaskResult(

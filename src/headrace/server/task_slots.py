@@ -39,7 +39,9 @@ def acquire_task_slots(call: Call[Any], request: limits.AcquireTaskSlots) -> lim
     if holder.state_type is not StateType.RUNNING:
         return limits.TaskSlots(granted=[], orders=holder.orders)
     under = slots.of_tags(call, {tag for want in request.wants for tag in want.tags})
-    known = {(slot.slug, slot.map_index): slot.attempt for slot in slots.held(call, holder.run_id) if slot.slug}
+    known = {
+        (slot.slug, slot.map_index): slot.attempt for slot in slots.held(call, holder.run_id) if slot.slug
+    }
     granted: list[limits.TaskGrant] = []
     waiting: Counter[str] = Counter()
     took = False
@@ -101,9 +103,7 @@ def free(call: Call[Any], holder: holders.Holder, events: Sequence[runs.TaskEven
         if event.type in FINISHED or event.type is StateType.PAUSED
     }
     # A report may come after the next try has been given its slot: that one is not freed.
-    tried = {
-        (event.slug, event.map_index): event.attempt for event in events if event.name == "Retrying"
-    }
+    tried = {(event.slug, event.map_index): event.attempt for event in events if event.name == "Retrying"}
 
     def is_over(slot: sa.Row[Any]) -> bool:
         task = slot.slug, slot.map_index

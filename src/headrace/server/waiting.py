@@ -25,7 +25,7 @@ _limit = (
     .where(_limits.c.id == sa.bindparam("id"))
 )
 _holders = (
-    sa.select(tables.flow_runs.c.name, sa.func.count().over().label("count"))
+    sa.select(tables.flow_runs.c.name, sa.func.count().over().label("held"))
     .where(
         tables.flow_runs.c.id.in_(sa.select(_slots.c.run_id).where(_slots.c.limit_id == sa.bindparam("id")))
     )
@@ -88,7 +88,7 @@ class Reasons:
         if not limit.size:
             return reasons.because("limit_stopped", limit=what)
         holders = connection.execute(_holders, {"id": limit_id}).all()
-        count = holders[0].count if holders else 0
+        count: int = holders[0].held if holders else 0
         names = ", ".join(holder.name for holder in holders)
         more = f" and {count - NAMED} more" if count > NAMED else ""
         held = f"held by {names}{more}" if holders else "a slot has just become free"

@@ -75,6 +75,8 @@ class Call(Generic[Service]):
     keep: Any = None
     #: What was kept when this request id came first; None on a first call.
     replay: Any = None
+    #: What was there before, for the audit log, where a setting is changed.
+    before: Any = None
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.afterwards.append(action)

@@ -6,29 +6,22 @@ means a moment later changes nothing. Redirects are not followed; an exchange ha
 """
 
 import asyncio
-import base64
 import dataclasses
 import functools
 import ipaddress
-import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import unquote, urlsplit
-
-import h11
 
 from headrace import errors
+from headrace.web import targets
 
 #: Seconds for everything: name, connection, request, answer.
 SECONDS = 10.0
 #: Seconds for one of several addresses to accept a connection.
 CONNECT_SECONDS = 4.0
-#: Bytes of an answer's body that are read.
-LARGEST = 64 * 1024
 #: Ports of public addresses that https may use.
 HTTPS_PORTS = frozenset({443, 8443})
-LONGEST_URL = 2000
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,36 +44,6 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 #: What a *name* in `private_receivers` may stand for; link-local (metadata services) only where a network says so.
 _PRIVATE = _networks("10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 172.16.0.0/12 192.168.0.0/16 ::1/128 fc00::/7")
 
-_HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]+")
-
-
-@dataclasses.dataclass(frozen=True)
-class Url:
-    """A URL taken apart: `target` is path and query; `authorization` is made of its user and password."""
-
-    scheme: str
-    host: str
-    port: int
-    target: str
-    authorization: str
-
-    @property
-    def place(self) -> str:
-        """Scheme, host and port: what may be shown of a URL whose path and password are secrets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = {"https": 443, "http": 80}.get(self.scheme) == self.port
-        return f"{self.scheme}://{host}" if usual else f"{self.scheme}://{host}:{self.port}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """What was answered. `whole` is False where the body was longer, or slower, than what is read of one."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    whole: bool
-
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
@@ -88,27 +51,6 @@ class Checked:
 
     addresses: tuple[str, ...]
     private: bool
-
-
-def read_url(text: str) -> Url:
-    """Takes an http or https URL apart. Raises errors.Invalid in words that repeat nothing of it."""
-    if len(text) > LONGEST_URL or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>'):
-        raise _bad_url(f"a URL has at most {LONGEST_URL} printable ASCII characters and no spaces")
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise _bad_url("it is not a URL") from None
-    if parts.scheme not in ("http", "https"):
-        raise _bad_url("it begins with https://")
-    if not _HOST.fullmatch(host) or port == 0:
-        raise _bad_url("it has no host that can be reached")
-    authorization = ""
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Url(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), target, authorization)
 
 
 def is_public(address: Address) -> bool:
@@ -150,7 +92,7 @@ class Outbound:
             try:
                 networks.append(ipaddress.ip_network(entry, strict=False))
             except ValueError:
-                if "/" in entry or not _HOST.fullmatch(entry or "x"):
+                if "/" in entry or not targets.HOST.fullmatch(entry or "x"):
                     raise errors.SettingsError(
                         f"private_receivers: {entry!r} is neither a host name nor a network like 10.0.0.0/8"
                     ) from None
@@ -181,17 +123,18 @@ class Outbound:
             raise errors.Undelivered(f"{host}: nothing is sent to port {port}; allowed are {usual}")
         return Checked(tuple(str(each) for each in addresses), private=bool(closed))
 
-    async def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+    ) -> targets.Reply:
         """One exchange. Raises errors.Undelivered in words that tell no more of the URL than its host."""
-        place = read_url(url)
+        from headrace.web import exchange  # with h11 20 ms, for servers that send anything
+
+        place = targets.read_url(url)
         try:
             async with asyncio.timeout(SECONDS) as limit:
                 reader, writer = await self._connect(place)
                 try:
-                    protocol = h11.Connection(h11.CLIENT)
-                    writer.write(_request(protocol, place, method, headers, body))
-                    await writer.drain()
-                    return await _answer(protocol, reader, limit)
+                    return await exchange.send(reader, writer, place, method, headers, body, limit)
                 finally:
                     writer.transport.abort()
         except TimeoutError:
@@ -203,7 +146,7 @@ class Outbound:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise errors.Undelivered(f"{place.host} cannot be reached: {why}") from None
-        except h11.RemoteProtocolError:
+        except exchange.NotHttp:
             raise errors.Undelivered(f"{place.host} does not speak HTTP") from None
 
     def trusted(self) -> ssl.SSLContext:
@@ -214,7 +157,7 @@ class Outbound:
         named = self.names(host) and any(address in network for network in _PRIVATE)
         return named or any(address in network for network in self._networks)
 
-    async def _connect(self, place: Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, place: targets.Url) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         checked = await self.check(place.host, place.port)
         if place.scheme == "http" and not checked.private:
             raise errors.Undelivered(
@@ -237,49 +180,3 @@ class Outbound:
 @functools.cache
 def _system_tls() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def _request(
-    protocol: h11.Connection, place: Url, method: str, headers: Mapping[str, str], body: bytes
-) -> bytes:
-    given = {
-        "Host": place.place.partition("://")[2],
-        "User-Agent": "Headrace",
-        "Accept": "*/*",
-        "Connection": "close",
-        **headers,
-        "Content-Length": str(len(body)),
-    }
-    if place.authorization:
-        given.setdefault("Authorization", place.authorization)
-    head = h11.Request(method=method, target=place.target, headers=list(given.items()))
-    parts = [protocol.send(each) for each in (head, h11.Data(data=body), h11.EndOfMessage())]
-    return b"".join(part for part in parts if part)
-
-
-async def _answer(protocol: h11.Connection, reader: asyncio.StreamReader, limit: asyncio.Timeout) -> Reply:
-    while not isinstance(event := await _next(protocol, reader), h11.Response):
-        pass  # "100 Continue" and the like
-    body, whole = bytearray(), False
-    try:
-        async with asyncio.timeout_at((limit.when() or 0) - 0.1):
-            while len(body) <= LARGEST and not whole:
-                match await _next(protocol, reader):
-                    case h11.Data(data=data):
-                        body += data
-                    case _:
-                        whole = True
-    except (TimeoutError, ConnectionError, h11.RemoteProtocolError):
-        pass  # the status has been said; of the body there is what came
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-    return Reply(event.status_code, headers, bytes(body[:LARGEST]), whole)
-
-
-async def _next(protocol: h11.Connection, reader: asyncio.StreamReader) -> object:
-    while (event := protocol.next_event()) is h11.NEED_DATA:
-        protocol.receive_data(await reader.read(16384))
-    return event
-
-
-def _bad_url(sentence: str) -> errors.Invalid:
-    return errors.Invalid(f"the URL cannot be used: {sentence}", fields={"url": sentence})

@@ -40,6 +40,8 @@ class Cookie:
 Credential = Bearer | Cookie
 #: Who shows this credential. Raises errors.Unauthenticated with the reason.
 Identify = Callable[["Service", Credential], Awaitable[handlers.Caller]]
+#: Writes down what somebody has done, in the transaction that did it.
+Audit = Callable[[handlers.Call["Service"], operations.Operation[Any, Any], wire.Message, wire.Answer], None]
 #: What is done with an accepted WebSocket: `(service, caller, websocket)`; authenticated and of our own origin.
 Socket = Callable[["Service", handlers.Caller, Any], Awaitable[None]]
 
@@ -92,6 +94,7 @@ class Service:
     secret: signs run tokens and CSRF tokens.
     identify, csrf_token: who shows a credential; what a session's pages must send back.
     draining: set when the service is to stop: whoever holds an answer gives it at once.
+    audit: writes down what people do; None where nobody asks who did it.
     websockets: path → coroutine, filled by the modules that have live updates.
     loops: the periodic duties by name, while they run.
     """
@@ -106,6 +109,7 @@ class Service:
         secret: bytes,
         identify: Identify,
         csrf_token: Callable[[UUID], str],
+        audit: Audit | None = None,
     ) -> None:
         self.settings = settings
         self.database = database
@@ -118,6 +122,7 @@ class Service:
         self.websockets: dict[str, Socket] = {}
         self.loops: Mapping[str, Duty] = {}
         self._repeats = repeats.Repeats(tables.requests)
+        self._audit = audit
         self._holds: set[Hold] = set()
         self._parts: dict[Any, Any] = {}
         self._parts_lock = threading.Lock()
@@ -157,7 +162,13 @@ class Service:
             call.request_id, call.prepared = request_id, prepared
             if effects is not None:
                 call.effects = effects
-            return self._repeats.perform(call, handler, operation, request)
+            return self._repeats.perform(call, audited if operation.is_audited else handler, operation, request)
+
+        def audited(call: handlers.Call["Service"], request: wire.Message) -> wire.Answer:
+            answer = handler(call, request)
+            if self._audit is not None:
+                self._audit(call, operation, request, answer)
+            return answer
 
         async def run() -> Any:
             if operation.method == "GET":

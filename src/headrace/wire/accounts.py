@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from headrace import wire
+from headrace.wire.secrets import Secret
 
 
 class Permission(enum.StrEnum):
@@ -66,8 +67,8 @@ class SignIn(wire.Message, frozen=True, kw_only=True):
     """By password, or by the one-time `token` of a start link."""
 
     email: str = ""
-    password: str = ""
-    token: str = ""
+    password: Secret = ""
+    token: Secret = ""
 
 
 class User(wire.Answer, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ class CreateUser(wire.Message, frozen=True, kw_only=True):
     name: str
     email: str
     role: UserRole = "member"
-    password: str = ""
+    password: Secret = ""
 
 
 class CreatedUser(wire.Answer, frozen=True, kw_only=True):
@@ -135,8 +136,8 @@ class UserRef(wire.Message, frozen=True, kw_only=True):
 class ChangePassword(wire.Message, frozen=True, kw_only=True):
     """`current` may be left empty by whoever has no password yet."""
 
-    current: str = ""
-    new: str
+    current: Secret = ""
+    new: Secret
 
 
 class ServiceAccount(wire.Answer, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from headrace import wire
+from headrace.wire.secrets import Secret
 
 # --- channels --------------------------------------------------------------------------------------------------------
 
@@ -12,13 +13,13 @@ from headrace import wire
 class Webhook(wire.Message, frozen=True, tag="webhook", tag_field="kind"):
     """A POST of the event as JSON, signed. The whole URL is kept as a secret; a user and password in it are sent as Basic."""
 
-    url: str
+    url: Secret
 
 
 class Slack(wire.Message, frozen=True, tag="slack", tag_field="kind"):
     """An incoming webhook of Slack, Mattermost or whatever else takes `{"text": …}`."""
 
-    url: str
+    url: Secret
 
 
 class Mail(wire.Message, frozen=True, tag="mail", tag_field="kind"):
@@ -26,13 +27,13 @@ class Mail(wire.Message, frozen=True, tag="mail", tag_field="kind"):
 
     to: list[str]
     sender: str = ""
-    smtp_url: str = ""
+    smtp_url: Secret = ""
 
 
 class Apprise(wire.Message, frozen=True, tag="apprise", tag_field="kind"):
     """Any URL of the library Apprise, where that is installed beside the server."""
 
-    url: str
+    url: Secret
 
 
 Target = Webhook | Slack | Mail | Apprise

@@ -5,7 +5,7 @@ import enum
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
-from headrace.wire import accounts, agents, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
+from headrace.wire import accounts, agents, audit, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
 from headrace.wire.accounts import Permission
 
 Req = TypeVar("Req", bound=wire.Message)
@@ -44,6 +44,14 @@ class Operation(Generic[Req, Ans]):
     for_runs: bool = False
     #: The largest body accepted, in bytes.
     limit: int = 1024 * 1024
+    #: Said elsewhere who did it, in a history of its own.
+    in_history: bool = False
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the audit log tells of it. Reports of agents and run processes are the history of runs."""
+        changes = self.method != "GET" and self.needs not in (Permission.AGENT, Permission.REPORT)
+        return changes and not self.in_history
 
 
 # a table: one line an operation
@@ -98,7 +106,7 @@ update_settings = Operation("update_settings", "PATCH", "/api/settings", schedul
 
 # flow runs, for people
 
-create_flow_run = Operation("create_flow_run", "POST", "/api/flow_runs", runs.CreateFlowRun, runs.FlowRun, Permission.RUN, "Ask for a run of a flow, now or later.", Repeat.ANSWER, limit=8 * 1024 * 1024, for_runs=True)
+create_flow_run = Operation("create_flow_run", "POST", "/api/flow_runs", runs.CreateFlowRun, runs.FlowRun, Permission.RUN, "Ask for a run of a flow, now or later.", Repeat.ANSWER, limit=8 * 1024 * 1024, for_runs=True, in_history=True)
 list_flow_runs = Operation("list_flow_runs", "GET", "/api/flow_runs", runs.ListFlowRuns, wire.Page[runs.FlowRun], Permission.READ, "Flow runs, newest first.", for_runs=True)
 read_flow_run = Operation("read_flow_run", "GET", "/api/flow_runs/{flow_run_id}", runs.FlowRunRef, runs.FlowRun, Permission.READ, "One flow run.", for_runs=True)
 list_run_events = Operation("list_run_events", "GET", "/api/flow_runs/{flow_run_id}/events", runs.FlowRunRef, wire.Page[runs.RunEvent], Permission.READ, "A run's history, oldest first.")
@@ -145,6 +153,12 @@ read_task_results = Operation("read_task_results", "POST", "/api/flow_runs/{flow
 
 rerun_flow_run = Operation("rerun_flow_run", "POST", "/api/flow_runs/{flow_run_id}/rerun", restarts.RerunFlowRun, runs.FlowRun, Permission.RUN, "Run again what did not succeed, or from chosen tasks, as a new run; other results are taken over.", Repeat.ANSWER, limit=8 * 1024 * 1024)
 preview_rerun = Operation("preview_rerun", "POST", "/api/flow_runs/{flow_run_id}/rerun/preview", restarts.RerunFlowRun, restarts.RerunPreview, Permission.READ, "What a re-run would run, and what it would take over.", limit=8 * 1024 * 1024)
+
+# the audit log
+
+list_audit = Operation("list_audit", "GET", "/api/audit", audit.ListAudit, wire.Page[audit.Entry], Permission.ADMINISTER, "Who did what, when: filtered and searched, newest first.")
+download_audit = Operation("download_audit", "GET", "/api/audit/download", audit.DownloadAudit, wire.Empty, Permission.ADMINISTER, "The audit log as a file.", streams=True)
+verify_audit = Operation("verify_audit", "GET", "/api/audit/verify", audit.VerifyAudit, audit.Verified, Permission.ADMINISTER, "Whether every entry is what it was when it was sealed.")
 
 # retention
 

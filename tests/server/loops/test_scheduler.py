@@ -153,7 +153,7 @@ def test_f21_poison_rows_stop_no_other_and_are_shown(server: Server) -> None:
 def test_a_row_that_cannot_be_written_stops_no_other(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = Plans(server)
     broken, good = plans.schedule(name="broken"), plans.schedule(name="good")
-    made = firings._plans  # noqa: SLF001 - the only place to fail in the middle of a batch
+    made = firings._plans  # the only place to fail in the middle of a batch
 
     def fails(call: object, found: firings.Look, *rest: object) -> object:
         if found.row.id == broken.id:

@@ -27,18 +27,21 @@ class AppriseUrl:
         self._plugin(way)
 
     async def send(self, note: Note, way: Way) -> str:
-        plugin = self._plugin(way)
+        # on a thread from the start: the first use of the library takes a second
         try:
-            sent = await asyncio.wait_for(
-                asyncio.to_thread(plugin.notify, body=note.text, title=note.subject), SECONDS
-            )
+            sent = await asyncio.wait_for(asyncio.to_thread(self._notify, note, way), SECONDS)
         except TimeoutError:
             raise errors.Undelivered(f"Apprise was not done within {SECONDS} s") from None
+        except errors.HeadraceError:
+            raise
         except Exception as error:  # noqa: BLE001 - its plugins raise what they like, perhaps with the URL in the text
             raise errors.Undelivered(f"Apprise failed: {type(error).__name__}") from None
         if not sent:
             raise errors.Undelivered(f"Apprise could not deliver to {self.shown}")
         return ""
+
+    def _notify(self, note: Note, way: Way) -> bool:
+        return bool(self._plugin(way).notify(body=note.text, title=note.subject))
 
     def _plugin(self, way: Way) -> Any:
         try:

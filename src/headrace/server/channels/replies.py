@@ -4,13 +4,13 @@ import http
 import re
 
 from headrace import errors
-from headrace.web import outbound
+from headrace.web import targets
 
 #: Words like Slack's `no_service`. Anything else that is answered may repeat the URL, which is a secret.
 _WORD = re.compile(rb"[a-z][a-z_]{1,39}")
 
 
-def accept(host: str, reply: outbound.Reply) -> None:
+def accept(host: str, reply: targets.Reply) -> None:
     """Raises errors.Undelivered unless the answer says that the message was taken."""
     if 200 <= reply.status < 300:
         return

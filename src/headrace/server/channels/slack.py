@@ -5,7 +5,7 @@ import dataclasses
 import msgspec
 
 from headrace.server.channels import Note, Way, replies
-from headrace.web import outbound
+from headrace.web import targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,16 +14,16 @@ class Slack:
 
     @property
     def shown(self) -> str:
-        return outbound.read_url(self.url).place
+        return targets.read_url(self.url).place
 
     def check(self, way: Way) -> None:
-        outbound.read_url(self.url)
+        targets.read_url(self.url)
 
     async def send(self, note: Note, way: Way) -> str:
         body = msgspec.json.encode({"text": escaped(note.text)})
         headers = {"Content-Type": "application/json"}
         reply = await way.outbound.send("POST", self.url, headers=headers, body=body)
-        replies.accept(outbound.read_url(self.url).host, reply)
+        replies.accept(targets.read_url(self.url).host, reply)
         return ""
 
 

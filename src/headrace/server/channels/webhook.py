@@ -7,7 +7,7 @@ import hmac
 import msgspec
 
 from headrace.server.channels import Note, Way, replies
-from headrace.web import outbound
+from headrace.web import targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Webhook:
 
     @property
     def shown(self) -> str:
-        return outbound.read_url(self.url).place
+        return targets.read_url(self.url).place
 
     def check(self, way: Way) -> None:
-        outbound.read_url(self.url)
+        targets.read_url(self.url)
 
     async def send(self, note: Note, way: Way) -> str:
         body = msgspec.json.encode(note.event)
@@ -31,7 +31,7 @@ class Webhook:
             "Headrace-Signature": f"t={moment},v1={signature(self.signing_secret, moment, body)}",
         }
         reply = await way.outbound.send("POST", self.url, headers=headers, body=body)
-        replies.accept(outbound.read_url(self.url).host, reply)
+        replies.accept(targets.read_url(self.url).host, reply)
         return ""
 
 

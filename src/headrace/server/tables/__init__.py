@@ -1,6 +1,7 @@
 """Every table of the server, by noun. Statements are in the nouns' modules."""
 
 from headrace.server.tables.agents import agents as agents
+from headrace.server.tables.audit import audit as audit
 from headrace.server.tables.columns import EPOCH as EPOCH
 from headrace.server.tables.columns import Instant as Instant
 from headrace.server.tables.columns import Json as Json

@@ -11,6 +11,8 @@ import { toastError } from '@/ui/Toast'
 export function FlowHeader({ flow }: { flow: Flow }) {
   const may = useMay('run')
   const update = useUpdateFlow()
+  // What was asked for is shown at once; where it is refused, what is.
+  const paused = (update.isPending ? update.variables.paused : undefined) ?? flow.paused
   const labels = flow.labels.length > 0 ? flow.labels : flow.version_labels
   return (
     <div className="mb-4 flex flex-col gap-3">
@@ -20,9 +22,9 @@ export function FlowHeader({ flow }: { flow: Flow }) {
       <div className="flex flex-wrap items-center gap-x-6 gap-y-2 text-sm text-muted">
         <Switch
           className="text-ink"
-          label={flow.paused ? 'Paused: no run of it starts' : 'Paused'}
-          checked={flow.paused}
-          disabled={!may || update.isPending}
+          label={paused ? 'Paused: no run of it starts' : 'Paused'}
+          checked={paused}
+          disabled={!may}
           title={may ? undefined : 'Your role may look, not pause.'}
           onChange={(event) =>
             update.mutate(

@@ -1,8 +1,58 @@
+CREATE TABLE audit (
+id CHAR(32) NOT NULL,
+at BIGINT NOT NULL,
+actor_kind TEXT NOT NULL,
+actor_name TEXT NOT NULL,
+actor_id CHAR(32),
+key_id CHAR(32),
+address TEXT NOT NULL,
+operation TEXT NOT NULL,
+object_kind TEXT NOT NULL,
+object_id TEXT NOT NULL,
+object_name TEXT NOT NULL,
+details TEXT NOT NULL,
+"before" TEXT,
+request_id TEXT NOT NULL,
+number BIGINT,
+previous_sha256 TEXT,
+sha256 TEXT,
+CONSTRAINT pk_audit PRIMARY KEY (id),
+CONSTRAINT uq_audit_number UNIQUE (number)
+)
+--;
+CREATE INDEX ix_audit_actor ON audit (actor_name, id)
+--;
+CREATE INDEX ix_audit_object ON audit (object_id, id)
+--;
 CREATE TABLE compatibility (
 one INTEGER NOT NULL,
 oldest_revision TEXT NOT NULL,
 CONSTRAINT pk_compatibility PRIMARY KEY (one)
 )
+--;
+CREATE TABLE deliveries (
+id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+event_id CHAR(32) NOT NULL,
+channel_id CHAR(32) NOT NULL,
+rule TEXT NOT NULL,
+flow_run_id CHAR(32),
+about CHAR(32) NOT NULL,
+subject TEXT NOT NULL,
+event TEXT NOT NULL,
+state TEXT NOT NULL,
+attempts INTEGER NOT NULL,
+next_at BIGINT NOT NULL,
+give_up_at BIGINT NOT NULL,
+error TEXT NOT NULL,
+created_at BIGINT NOT NULL,
+finished_at BIGINT
+)
+--;
+CREATE INDEX ix_deliveries_due ON deliveries (state, next_at)
+--;
+CREATE INDEX ix_deliveries_flow_run_id ON deliveries (flow_run_id)
+--;
+CREATE INDEX ix_deliveries_order ON deliveries (channel_id, about, state)
 --;
 CREATE TABLE epochs (
 number INTEGER NOT NULL,
@@ -24,6 +74,19 @@ CONSTRAINT pk_installation PRIMARY KEY (id)
 )
 --;
 INSERT INTO installation (id, paused, paused_by, paused_reason) VALUES (1, FALSE, '', '')
+--;
+CREATE TABLE notification_channels (
+id CHAR(32) NOT NULL,
+name TEXT NOT NULL,
+kind TEXT NOT NULL,
+shown TEXT NOT NULL,
+sealed BLOB NOT NULL,
+created_at BIGINT NOT NULL,
+created_by TEXT NOT NULL,
+updated_at BIGINT NOT NULL,
+CONSTRAINT pk_notification_channels PRIMARY KEY (id),
+CONSTRAINT uq_notification_channels_name UNIQUE (name)
+)
 --;
 PRAGMA defer_foreign_keys=ON
 --;
@@ -58,6 +121,10 @@ ALTER TABLE flows ADD COLUMN priority INTEGER DEFAULT '0' NOT NULL
 --;
 ALTER TABLE flows ADD COLUMN slots INTEGER DEFAULT '1' NOT NULL
 --;
+ALTER TABLE flows ADD COLUMN deleted_at BIGINT
+--;
+ALTER TABLE flow_versions ADD COLUMN deleted_at BIGINT
+--;
 CREATE TABLE limits (
 id CHAR(32) NOT NULL,
 kind TEXT NOT NULL,
@@ -74,6 +141,30 @@ CONSTRAINT fk_limits_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELET
 )
 --;
 CREATE INDEX ix_limits_flow_id ON limits (flow_id)
+--;
+CREATE TABLE notification_rules (
+id CHAR(32) NOT NULL,
+name TEXT NOT NULL,
+channel_id CHAR(32) NOT NULL,
+states TEXT NOT NULL,
+project_id CHAR(32),
+flow_id CHAR(32),
+labels TEXT NOT NULL,
+text TEXT NOT NULL,
+created_at BIGINT NOT NULL,
+created_by TEXT NOT NULL,
+CONSTRAINT pk_notification_rules PRIMARY KEY (id),
+CONSTRAINT uq_notification_rules_name UNIQUE (name),
+CONSTRAINT fk_notification_rules_channel_id FOREIGN KEY(channel_id) REFERENCES notification_channels (id) ON DELETE CASCADE,
+CONSTRAINT fk_notification_rules_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE,
+CONSTRAINT fk_notification_rules_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_notification_rules_channel_id ON notification_rules (channel_id)
+--;
+CREATE INDEX ix_notification_rules_flow_id ON notification_rules (flow_id)
+--;
+CREATE INDEX ix_notification_rules_project_id ON notification_rules (project_id)
 --;
 CREATE TABLE retention_marks (
 kind TEXT NOT NULL,
@@ -120,6 +211,22 @@ CONSTRAINT fk_schedules_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DE
 --;
 CREATE INDEX ix_schedules_fill_at ON schedules (fill_at)
 --;
+CREATE TABLE slas (
+id CHAR(32) NOT NULL,
+name TEXT NOT NULL,
+flow_id CHAR(32) NOT NULL,
+kind TEXT NOT NULL,
+promise TEXT NOT NULL,
+next_at BIGINT,
+created_at BIGINT NOT NULL,
+created_by TEXT NOT NULL,
+CONSTRAINT pk_slas PRIMARY KEY (id),
+CONSTRAINT uq_slas_flow_id_name UNIQUE (flow_id, name),
+CONSTRAINT fk_slas_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_slas_next_at ON slas (next_at)
+--;
 ALTER TABLE flow_runs ADD COLUMN state_code TEXT DEFAULT '' NOT NULL
 --;
 ALTER TABLE flow_runs ADD COLUMN waits_for CHAR(32)
@@ -144,17 +251,35 @@ DROP INDEX ix_flow_runs_claim
 --;
 CREATE INDEX ix_flow_runs_claim ON flow_runs (queue_id, not_before) WHERE state_type = 'Scheduled' AND waits_for IS NULL
 --;
-CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_before) WHERE waits_for IS NOT NULL
---;
-CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE restarted_from IS NOT NULL
+CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 'Scheduled'
 --;
 CREATE INDEX ix_flow_runs_ended ON flow_runs (flow_id, finished_at, id) WHERE finished_at IS NOT NULL
 --;
-CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 'Scheduled'
+CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE restarted_from IS NOT NULL
+--;
+CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_before) WHERE waits_for IS NOT NULL
 --;
 CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL
 --;
 ALTER TABLE run_events ADD COLUMN state_code TEXT DEFAULT '' NOT NULL
+--;
+CREATE TABLE sla_misses (
+id CHAR(32) NOT NULL,
+sla_id CHAR(32) NOT NULL,
+"key" TEXT NOT NULL,
+flow_id CHAR(32) NOT NULL,
+flow_run_id CHAR(32),
+at BIGINT NOT NULL,
+sentence TEXT NOT NULL,
+CONSTRAINT pk_sla_misses PRIMARY KEY (id),
+CONSTRAINT uq_sla_misses_sla_id_key UNIQUE (sla_id, "key"),
+CONSTRAINT fk_sla_misses_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE,
+CONSTRAINT fk_sla_misses_flow_run_id FOREIGN KEY(flow_run_id) REFERENCES flow_runs (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_sla_misses_flow_id ON sla_misses (flow_id)
+--;
+CREATE INDEX ix_sla_misses_flow_run_id ON sla_misses (flow_run_id)
 --;
 CREATE TABLE slots (
 limit_id CHAR(32) NOT NULL,
