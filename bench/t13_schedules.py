@@ -16,7 +16,7 @@ from postgresql import Database, databases
 SCHEDULES = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 ROUNDS = 3
 #: So long before they are due the schedules are made.
-AHEAD = timedelta(seconds=12)
+AHEAD = timedelta(seconds=30)
 
 
 def once(client: Client, flow_id: object, folder: Path) -> tuple[list[float], list[float]]:
@@ -24,7 +24,7 @@ def once(client: Client, flow_id: object, folder: Path) -> tuple[list[float], li
     due = (datetime.now(UTC) + AHEAD).replace(microsecond=0)
     paths = [folder / f"{due:%H%M%S}-{number}" for number in range(SCHEDULES)]
     made = [client.schedules.create(flow_id, dates([due], parameters={"path": str(path)})) for path in paths]
-    assert datetime.now(UTC) < due - timedelta(seconds=1), "the schedules were not made in time"
+    assert datetime.now(UTC) < due, "the schedules were not made in time"
     until(lambda: all(path.exists() and path.read_text() for path in paths), "all have run", 120)
     late = [float(path.read_text()) - due.timestamp() for path in paths]
     assert min(late) >= 0, f"one ran {-min(late)} s early"
@@ -67,11 +67,12 @@ def main() -> None:
         for database in found:
             late, claims = measured(database)
             what = f"{SCHEDULES} schedules due in one second, {database.name}"
-            row = Row("T13", f"{what}: the last first line of user code, lateness", "s", [max(late)], 4, 2.5)
-            row.notes = f"none early, none lost, n {len(late)}"
+            whole = Row("T13", f"{what}: lateness of the first line of user code", "s", late)
+            goal = Row("T13", f"{what}: its 95th percentile", "s", [whole.p95], 4, 2.5)
+            goal.notes = f"none early, none lost, n {len(late)}"
             report(
-                row,
-                Row("T13", f"{what}: lateness of the first line", "s", late),
+                goal,
+                whole,
                 Row("T13", f"{what}: the first claim's lateness", "ms", [min(claims)], 100),
                 Row("T13", f"{what}: lateness of a claim", "ms", claims),
             )

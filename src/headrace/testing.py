@@ -140,7 +140,9 @@ class Server:
             due = found.state.due_at or found.due_at
             if due <= self.clock.now:
                 why = found.waits.sentence if found.waits else found.state.message
-                raise errors.HeadraceError(f"run {found.name!r} is {found.state.name} and does not go on: {why}")
+                raise errors.HeadraceError(
+                    f"run {found.name!r} is {found.state.name} and does not go on: {why}"
+                )
             self.clock.now = due
 
     def advance(self, duration: timedelta | float) -> list[runs.FlowRun]:
@@ -148,7 +150,9 @@ class Server:
 
         Schedules make their runs as on a server that was up all the time.
         """
-        until = self.clock.now + (duration if isinstance(duration, timedelta) else timedelta(seconds=duration))
+        until = self.clock.now + (
+            duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+        )
         executed: list[runs.FlowRun] = []
         while True:
             self._portal.run(scheduler.run_once(self._service))
@@ -171,9 +175,7 @@ class Server:
         assignment = self._agent.call(operations.claim_flow_run, request).assignment
         if assignment is None:
             return None
-        handover = run_directory.Handover(
-            assignment=assignment, server_url=self.url, timing=leases.Timing()
-        )
+        handover = run_directory.Handover(assignment=assignment, server_url=self.url, timing=leases.Timing())
         ended = self._launch(handover)
         self._agent.call(operations.report_exit, ended)
         return self.client.read_flow_run(assignment.flow_run_id)
@@ -214,7 +216,10 @@ def server(*, clock: Clock | None = None, labels: Iterable[str] = ()) -> Iterato
     time = Clock() if clock is None else clock
     portal = Portal()
     try:
-        with tempfile.TemporaryDirectory(prefix="headrace-") as name, serving.listen("127.0.0.1", 0) as listener:
+        with (
+            tempfile.TemporaryDirectory(prefix="headrace-") as name,
+            serving.listen("127.0.0.1", 0) as listener,
+        ):
             folder = Path(name)
             with _serving(folder, listener, portal, time) as (service, keys):
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}"

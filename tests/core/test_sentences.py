@@ -61,7 +61,7 @@ def test_schedules_in_words() -> None:
     )
     assert sentences.sentence(narrowed) == (
         "At 06:00, UTC, from 2026-11-22 06:00, until 2026-12-01 06:00, only on Monday and Tuesday,"
-        " only not on 1 given dates, only on the last day of a month, only between 06:00 and 07:30."
+        " not on 1 date, only on the last day of a month, only between 06:00 and 07:30."
     )
     both = schedules.combine([schedules.cron("0 6 * * *"), schedules.rrule("FREQ=DAILY;BYHOUR=9")])
     assert sentences.sentence(both) == "At 06:00, UTC; or by the rule FREQ=DAILY;BYHOUR=9, UTC."

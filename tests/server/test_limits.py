@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from headrace import errors
 from headrace.core.limits import WhenFull
 from headrace.core.states import StateType
 from headrace.server import moves, tables
-from headrace.server.loops import reaper, scheduler
+from headrace.server.loops import reaper
 from headrace.web import ids
 from headrace.wire import flows, limits, operations
 from running import Server
@@ -230,6 +231,13 @@ def test_all_slots_or_none(life: Life) -> None:
     assert (held(life, flow), held(life, label)) == (1, 1)
 
 
+def _made_by_a_schedule(call: Any, run_id: UUID) -> None:
+    """As the scheduler would have made it, which has just been at work."""
+    runs = tables.flow_runs
+    call.connection.execute(sa.update(runs).where(runs.c.id == run_id).values(schedule_id=ids.uuid7()))
+    call.connection.execute(sa.update(tables.installation).values(scheduler_at=call.now))
+
+
 @pytest.mark.parametrize(
     ("policy", "scheduled", "ends"),
     [
@@ -247,14 +255,7 @@ def test_what_becomes_of_a_run_that_finds_the_limit_full(
     first = life.claimed()
     second = life.create()
     if scheduled:
-        life.server.write(
-            lambda call: call.connection.execute(
-                sa.update(tables.flow_runs)
-                .where(tables.flow_runs.c.id == second.id)
-                .values(schedule_id=ids.uuid7())
-            )
-        )
-        life.server.run(scheduler.run_once(life.server.service))
+        life.server.write(lambda call: _made_by_a_schedule(call, second.id))
     assert life.claim() is None
     seen = life.read(second.id)
     if ends:

@@ -11,10 +11,10 @@ from lifecycles import Life
 from headrace import errors
 from headrace.core.states import StateType
 from headrace.server import removal, tables
-from headrace.server.loops import janitor
+from headrace.server.loops import janitor, sealing
 from headrace.web import ids
+from headrace.wire import audit, operations, retention, runs, versions
 from headrace.wire import logs as wire_logs
-from headrace.wire import operations, retention, runs
 from running import Server
 
 DAY = 86400.0
@@ -260,3 +260,32 @@ def test_people_run_a_round_themselves(server: Server) -> None:
     assert (done.complete, done.removed["flow_runs"]) == (True, 1)
     with pytest.raises(errors.Invalid):
         server.call(operations.run_retention, retention.RunRetention(seconds=1000.0))
+
+
+def test_a_deleted_flow_goes_after_its_last_run(server: Server) -> None:
+    life = Life(server)
+    finished(life)
+    confirm = versions.DeleteFlow(flow_id=life.flow.flow_id, confirm="sales/daily")
+    server.call(operations.delete_flow, confirm)
+    server.clock.advance(100 * DAY)
+    sweep(server)
+    assert len(server.rows(tables.flows)) == 1
+    set_rule(server, "flow_runs", seconds=DAY)
+    sweep(server)
+    server.clock.advance(1)
+    sweep(server)
+    assert [server.rows(table) for table in (tables.flow_runs, tables.flow_versions, tables.flows)] == [[], [], []]
+
+
+def test_the_audit_log_goes_from_its_sealed_beginning(server: Server) -> None:
+    Life(server)
+    server.clock.advance(11)
+    server.run(sealing.run_once(server.service))
+    server.clock.advance(3 * DAY)
+    set_rule(server, "audit", seconds=2 * DAY)
+    server.clock.advance(11)
+    sweep(server)
+    assert [row.operation for row in server.rows(tables.audit)] == ["set_retention"]
+    server.run(sealing.run_once(server.service))
+    found = server.call(operations.verify_audit, audit.VerifyAudit())
+    assert (found.entries, found.problem) == (1, "")

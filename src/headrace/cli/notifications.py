@@ -130,6 +130,22 @@ def test_channel(name: str, form: str) -> int:
     return 0 if tested.delivered else 1
 
 
+@channel.command("update")
+@click.argument("name")
+@click.option("--rename", help="Its new name.")
+@click.option("--url", help="Where it leads now; - asks for it.")
+def update_channel(name: str, rename: str | None, url: str | None) -> None:
+    """Rename a channel, or lead it to another URL. A webhook keeps its signing secret."""
+    api = client.Client()
+    found = _channel(api, name)
+    if found.kind == "mail" and url is not None:
+        raise click.UsageError("a mail has no URL: delete the channel and make another")
+    asked = None if url == "-" else url
+    target = None if url is None else _target(found.kind, asked, (), "", "")
+    changed = api.notifications.update_channel(found.id, name=rename, target=target)
+    output.say(f"{changed.name} leads to {changed.shown}")
+
+
 @channel.command("delete")
 @click.argument("name")
 def delete_channel(name: str) -> None:

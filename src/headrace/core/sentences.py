@@ -26,7 +26,7 @@ def title(schedule: Schedule) -> str:
 def sentence(schedule: Schedule) -> str:
     """When it fires, for people: `At 06:00 on Monday to Friday, time of Europe/Berlin.`"""
     whole = "; or ".join(f"{_clock(clock)}{_zone(clock)}{_limits(clock)}" for clock in schedule.clocks)
-    narrowed = "".join(f", only {_filter(narrowing)}" for narrowing in schedule.filters)
+    narrowed = "".join(f", {_filter(narrowing)}" for narrowing in schedule.filters)
     return f"{whole[0].upper()}{whole[1:]}{narrowed}."
 
 
@@ -37,7 +37,7 @@ def _title(clock: clocks.Clock) -> str:
         case clocks.IntervalClock():
             return f"every {duration(clock.every_seconds)}"
         case clocks.DatesClock():
-            return f"on {len(clock.dates)} date{'s' if len(clock.dates) > 1 else ''}"
+            return f"on {_dates(len(clock.dates))}"
         case clocks.RRuleClock():
             return clock.rule
 
@@ -79,17 +79,21 @@ def _moment(moment: datetime, timezone: str) -> str:
 def _filter(narrowing: filters.Filter) -> str:
     match narrowing:
         case filters.OnWeekdays(days):
-            return f"on {_joined([_WEEKDAYS[day] for day in days])}"
+            return f"only on {_joined([_WEEKDAYS[day] for day in days])}"
         case filters.OnDates(dates):
-            return f"on {len(dates)} given dates"
+            return f"only on {_dates(len(dates))}"
         case filters.NotOnDates(dates):
-            return f"not on {len(dates)} given dates"
+            return f"not on {_dates(len(dates))}"
         case filters.OnMonthStarts():
-            return "on the first day of a month"
+            return "only on the first day of a month"
         case filters.OnMonthEnds():
-            return "on the last day of a month"
+            return "only on the last day of a month"
         case filters.BetweenTimes(start, end):
-            return f"between {start:%H:%M} and {end:%H:%M}"
+            return f"only between {start:%H:%M} and {end:%H:%M}"
+
+
+def _dates(count: int) -> str:
+    return f"{count} date{'s' if count > 1 else ''}"
 
 
 def duration(seconds: int) -> str:
@@ -124,8 +128,7 @@ def _times(minute: str, hour: str) -> str:
         return f"at {_joined([f'{one:02}:{other:02}' for one, other in times])}"
     if hour == "*":
         return _minutes(minute)
-    during = "every hour" if hour == "*" else f"during {_steps(hour, 'hour')}"
-    return f"{_minutes(minute, of_hour=False)}, {during}"
+    return f"{_minutes(minute, of_hour=False)}, during {_steps(hour, 'hour')}"
 
 
 def _minutes(minute: str, *, of_hour: bool = True) -> str:

@@ -24,6 +24,7 @@ import cloudpickle
 import msgspec
 
 from headrace import errors
+from headrace.executors import pickling
 from headrace.storage import module as module_storage
 
 _MARK = b"headrace-content 1\n"
@@ -45,7 +46,7 @@ def pack(flow: Any) -> bytes:
     """
     try:
         with _by_value(_own_modules()):
-            pickled: bytes = cloudpickle.dumps(flow)
+            pickled = pickling.dumps(flow)
     except Exception as error:  # a user's __reduce__ may raise anything, and the author must be told
         raise errors.ContentError(
             f"the flow cannot be packed ({type(error).__name__}: {error}): a task holds something that cannot be pickled,"

@@ -7,10 +7,15 @@ from typing import Any
 
 import cloudpickle
 
+from headrace.executors import structs
+
 
 class _Pickler(cloudpickle.Pickler):  # pyright: ignore[reportUntypedBaseClass]
     def reducer_override(self, obj: Any) -> Any:
-        """Exceptions of users whose `__init__` wants more than a message: calling it again would fail, so it is not called."""
+        """Exceptions of users whose `__init__` wants more than a message: calling it again would fail, so it is not called.
+
+        And users' structs, which cloudpickle would take along without their fields.
+        """
         kind: Any = type(obj)  # pyright: ignore[reportUnknownVariableType]
         if (
             isinstance(obj, BaseException)
@@ -18,7 +23,9 @@ class _Pickler(cloudpickle.Pickler):  # pyright: ignore[reportUntypedBaseClass]
             and isinstance(kind.__init__, types.FunctionType)
         ):
             return _remade, (kind, obj.args, obj.__dict__)
-        return super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
+        reduced: Any = super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
+        by_value = reduced is not NotImplemented and structs.is_struct(obj)
+        return structs.with_fields(obj, reduced) if by_value else reduced
 
 
 def _remade(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:

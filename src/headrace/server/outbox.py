@@ -20,7 +20,7 @@ from headrace.web.handlers import Call
 from headrace.wire import notifications
 
 #: Whoever sends has this long; then others may. Longer than any channel takes.
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 #: The pause after the first failure; it doubles each time, up to the longest.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=3)
 #: How long a message is tried.

@@ -95,8 +95,10 @@ def register_flow(call: Call[Any], request: flows.RegisterFlow) -> flows.Registe
     prepared: Prepared = call.prepared
     project_id = _project(call, structure.project)
     flow_id = _flow_of(call, project_id, structure)
+    before = versions.current(call.connection, flow_id)
     version_id, number, message, created = _version_of(call, flow_id, request, prepared)
-    flow_schedules.adopt(call, flow_id, structure.schedules, changed=created)
+    changed = before is None or before.id != version_id or before.labels != structure.labels
+    flow_schedules.adopt(call, flow_id, structure.schedules, changed=changed)
     call.after_commit(lambda: call.service.part(Notices).changed("flows"))
     return flows.Registered(
         flow_id=flow_id,

@@ -102,12 +102,29 @@ class Aged:
         return rules.limit(retention.KINDS[self.kind]).seconds if self.kind else self.seconds
 
 
+def _has_runs(flow_id: sa.Column[Any], *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(_runs.c.flow_id == flow_id, *more)
+
+
 AGED = (
     Aged(
         tables.requests, tables.requests.c.created_at, (tables.requests.c.flow_run_id.is_(None),), "requests"
     ),
     Aged(tables.loop_leases, tables.loop_leases.c.until),
     Aged(_rounds, _rounds.c.began_at),
+    # sealed entries only: one that is not sealed is younger than anything that goes
+    Aged(tables.audit, tables.audit.c.at, (tables.audit.c.number.is_not(None),), "audit"),
+    # a deleted flow is there for the sake of its runs
+    Aged(
+        tables.flow_versions,
+        tables.flow_versions.c.deleted_at,
+        (~_has_runs(tables.flow_versions.c.flow_id, _runs.c.version_id == tables.flow_versions.c.id),),
+    ),
+    Aged(tables.flows, tables.flows.c.deleted_at, (~_has_runs(tables.flows.c.id),)),
+    # those that wait have no end yet and stay
+    Aged(
+        tables.deliveries, tables.deliveries.c.finished_at, seconds=timedelta(days=30).total_seconds()
+    ),
 )
 
 

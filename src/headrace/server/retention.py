@@ -59,6 +59,12 @@ KINDS = {
             seconds=timedelta(days=7).total_seconds(),
             shortest=timedelta(hours=1).total_seconds(),
         ),
+        Kind(
+            "audit",
+            "entries of the audit log",
+            per_flow=False,
+            shortest=timedelta(days=1).total_seconds(),
+        ),
     )
 }
 

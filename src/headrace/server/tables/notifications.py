@@ -64,6 +64,7 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_due", "state", "next_at"),
     sa.Index("ix_deliveries_order", "channel_id", "about", "state"),
     sa.Index("ix_deliveries_flow_run_id", "flow_run_id"),
+    sa.Index("ix_deliveries_finished_at", "finished_at"),
     sqlite_autoincrement=True,
 )
 

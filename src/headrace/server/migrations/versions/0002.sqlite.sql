@@ -50,6 +50,8 @@ finished_at BIGINT
 --;
 CREATE INDEX ix_deliveries_due ON deliveries (state, next_at)
 --;
+CREATE INDEX ix_deliveries_finished_at ON deliveries (finished_at)
+--;
 CREATE INDEX ix_deliveries_flow_run_id ON deliveries (flow_run_id)
 --;
 CREATE INDEX ix_deliveries_order ON deliveries (channel_id, about, state)
