@@ -1,9 +1,6 @@
 """A server inside the test's process: its event loop on a thread, so that tests read from top to bottom."""
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,54 +8,13 @@ import sqlalchemy as sa
 
 from headrace import wire
 from headrace.server import tables
+from headrace.testing import Clock as VirtualClock
+from headrace.testing import Portal
 from headrace.web import handlers, ids
 from headrace.web.service import Service
 from headrace.wire import accounts, operations
 
 T = TypeVar("T")
-
-
-class Portal:
-    """An event loop on a thread of its own."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="test-loop", daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float = 60) -> T:
-        """What the coroutine returns, run over there."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
-
-    def start(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
-        """The same without waiting: a concurrent future."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)  # type: ignore[return-value]
-
-    def close(self) -> None:
-        async def cancel_all() -> None:
-            rest = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            await self.loop.shutdown_default_executor()
-
-        self.run(cancel_all())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
-
-
-class VirtualClock:
-    """The database's time, moved by the test."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 class Callers:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Generator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 #: The project of flows that `Server.run` registers.
 PROJECT = "tests"
-_START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 class Clock:
@@ -206,7 +206,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(*, clock: Clock | None = None, labels: Iterable[str] = ()) -> Iterator[Server]:
+def server(*, clock: Clock | None = None, labels: Iterable[str] = ()) -> Generator[Server]:
     """A server on a free port of this machine, with SQLite in a folder that is gone afterwards.
 
     While it is there `HEADRACE_HOME`, `HEADRACE_SERVER_URL` and `HEADRACE_API_KEY` point to it, so that `Client()` and

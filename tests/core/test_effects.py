@@ -4,9 +4,7 @@ import pytest
 
 from headrace.core import moves, transitions
 from headrace.core.states import StateType
-from headrace.core.transitions import (
-    Effect,
-)
+from headrace.core.transitions import Actor, Effect
 from transition_cases import state
 
 HELD = {StateType.SUBMITTED, StateType.RUNNING, StateType.CANCELLING}
@@ -64,6 +62,14 @@ def test_a_move_does_what_the_table_says(before, after, has, has_not):
     assert not has_not & found
 
 
+def test_a_time_out_that_the_server_has_to_keep_fences_and_tears_down_and_one_that_is_reported_does_not():
+    reported, kept = (
+        transitions.effects(state("Running"), state("Failed TimedOut"), actor) for actor in (Actor.RUN, Actor.REAPER)
+    )
+    assert kept - reported == {FENCE, Effect.ORDER_TEAR_DOWN}
+    assert reported < kept
+
+
 def test_a_new_run_wakes_the_agents():
     assert transitions.effects(None, state("Scheduled")) == {Effect.WAKE_DISPATCH}
 
@@ -83,4 +89,4 @@ def test_slots_are_held_exactly_in_the_states_that_hold_them(row):
     assert takes == (row.before not in HELD and row.after in HELD)
     assert frees == (row.before in HELD and row.after not in HELD)
     assert frees <= (Effect.WAKE_DISPATCH in row.effects)
-    assert (Effect.OUTBOX in row.effects) == row.after.is_finished
+    assert row.after.is_finished <= (Effect.OUTBOX in row.effects)

@@ -45,6 +45,8 @@ ROWS = [
     ("Submitted", "Scheduled", W, {"lease_over": True, "rescues": 2}, "Rescued"),
     ("Submitted", "Scheduled", W, {"lease_over": True, "rescues": 3}, "Lost"),
     ("Submitted", "Crashed", W, {"lease_over": True, "rescues": 3}, "Lost"),
+    ("Submitted", "Crashed", W, {"may_have_run": True}, "Lost"),
+    ("Scheduled", "Crashed", W, {"may_have_run": True}, "Lost"),
     ("Submitted", "Crashed LaunchFailed", A, {}, "LaunchFailed"),
     ("Submitted", "Crashed", A, {"exit_seen": True}, "Crashed"),
     ("Submitted", "Crashed", A, {"exit_seen": True, **AGAIN}, "Rescued"),
@@ -68,7 +70,8 @@ ROWS = [
     ("Paused", "Scheduled", U, {}, "Resumed"),
     ("Paused", "Cancelled", U, {}, "Cancelled"),
     ("Paused", "Cancelling", U, {}, "Cancelled"),
-    ("Paused", "Failed", W, {"pause_ends_at": NOW}, "TimedOut"),
+    ("Paused", "Failed", W, {"times_out_at": NOW}, "TimedOut"),
+    ("Running", "Failed", W, {"times_out_at": NOW}, "TimedOut"),
     ("Running", "Cancelling", U, {}, "Cancelling"),
     ("Running", "Cancelled", U, {}, "Cancelling"),
     ("Cancelling", "Cancelled", R, {}, "Cancelled"),
@@ -115,6 +118,8 @@ def test_a_move_of_the_table_is_made(before, after, actor, facts, name):
         ("Submitted", "Scheduled", R, {}, "not_allowed"),
         ("Submitted", "Scheduled", W, {}, "lease_alive"),
         ("Submitted", "Crashed", W, {"rescues": 3}, "lease_alive"),
+        ("Scheduled", "Crashed", W, {}, "not_lost"),
+        ("Scheduled", "Crashed", W, {"may_have_run": True, **AGAIN}, "not_lost"),
         ("Running", "Success", R, {"fence": 2}, "superseded"),
         ("Running", "Success", A, {}, "not_allowed"),
         ("Running", "Scheduled", R, {"retries_allowed": 3}, "not_allowed"),
@@ -131,6 +136,8 @@ def test_a_move_of_the_table_is_made(before, after, actor, facts, name):
         ("Paused", "Scheduled", R, {}, "not_allowed"),
         ("Paused", "Running", R, {}, "not_allowed"),
         ("Paused", "Failed", W, {}, "not_allowed"),
+        ("Running", "Failed", W, {}, "not_allowed"),
+        ("Running", "Failed", W, {"times_out_at": NOW, "lease_over": True}, "not_allowed"),
         ("Cancelling", "Cancelled", W, {"lease_over": True}, "not_lost"),
         ("Cancelling", "Crashed", A, {"exit_seen": True}, "not_allowed"),
         ("Cancelling", "Scheduled", U, {}, "not_allowed"),
@@ -177,7 +184,7 @@ def test_asking_again_is_no_error(before, after, actor, facts):
         ("Submitted", "Running", R, {"due_at": LATER}, LATER),
         ("Scheduled", "Submitted", A, {"fence": None, "paused": "the flow is paused"}, None),
         ("Scheduled", "Submitted", A, {"fence": None, "slots_free": False}, NOW + transitions.SLOT_BACK_OFF),
-        ("Paused", "Failed", W, {"pause_ends_at": LATER}, LATER),
+        ("Paused", "Failed", W, {"times_out_at": LATER}, LATER),
     ],
 )
 def test_what_comes_too_early_waits(before, after, actor, facts, until):
@@ -239,7 +246,7 @@ any_transition = st.builds(
     rescues=st.integers(0, 4),
     retries_used=st.integers(0, 2),
     retries_allowed=st.integers(0, 2),
-    pause_ends_at=st.sampled_from([None, EARLIER, LATER]),
+    times_out_at=st.sampled_from([None, EARLIER, LATER]),
     mark_reason=st.sampled_from(["", "why"]),
     **{name: st.booleans() for name in FLAGS},
 )
@@ -262,7 +269,10 @@ def test_no_accepted_move_of_a_flow_run_breaks_a_promise(t):
         for row in moves.found(moves.FLOW_RUN_MOVES, t.before, after, mark=mark)
     ]
     assert any(t.actor in row.actors for row in rows)
-    if t.actor is W and t.before is not StateType.PAUSED:
+    if t.actor is W and after.name == "TimedOut":
+        assert t.times_out_at in (NOW, EARLIER)
+        assert t.before is StateType.PAUSED or not t.lease_over
+    elif t.actor is W and not t.may_have_run:
         assert t.lease_over
     if after.name == "Rescued":
         assert t.rescues < transitions.RESCUES
@@ -295,7 +305,9 @@ def test_every_row_of_the_moves_can_happen():
     for before, after, actor, facts, _ in ROWS:
         t = ask(before, after, actor, **facts)
         happened |= {
-            (row, actor) for row in moves.found(moves.FLOW_RUN_MOVES, t.before, decide(t).state, mark=t.mark)
+            (row, actor)
+            for row in moves.found(moves.FLOW_RUN_MOVES, t.before, decide(t).state, mark=t.mark)
+            if actor in row.actors
         }
     assert happened == {(row, actor) for row in moves.FLOW_RUN_MOVES for actor in row.actors}
 

@@ -35,7 +35,7 @@ def _described(command: Decorated) -> Decorated:
             click.option("--label", "labels", multiple=True, help="Labels instead of the flow's own."),
             click.option(
                 "--catch-up",
-                type=click.Choice(list(core_schedules.CatchUp)),
+                type=click.Choice([policy.value for policy in core_schedules.CatchUp]),
                 default="skip",
                 show_default=True,
                 help="What to do about firings that were missed while no server was there.",

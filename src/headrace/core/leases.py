@@ -86,6 +86,11 @@ def runner_deadline(sent: float, timing: Timing) -> float:
     return sent + (timing.lease - timing.margin).total_seconds()
 
 
+def time_out_reserve(timing: Timing) -> timedelta:
+    """How long a run's own processes have to end it at its time-out, before the server does."""
+    return timing.kill + timing.grace
+
+
 def lease_until(arrived: datetime, timing: Timing) -> datetime:
     """What a heartbeat that arrived at this moment renews the lease to."""
     return arrived + timing.lease

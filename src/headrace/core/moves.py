@@ -99,7 +99,7 @@ FLOW_RUN_MOVES: tuple[Move, ...] = (
     Move(_SCHEDULED, _CANCELLED, _by(_U, _S), "the scheduler's: its schedule was paused or edited, or a limit is full that cancels", _UNHELD),
     Move(
         *(_SCHEDULED, _CRASHED, _by(_W), "the database was restored, the run was due, and its mode is crash"),
-        _FENCED_AND_ENDED,
+        _UNHELD,
     ),
     Move(_SUBMITTED, _SUBMITTED, _by(_A), "fence; forward names only", (Effect.RENEW_LEASE,)),
     Move(
@@ -133,6 +133,7 @@ FLOW_RUN_MOVES: tuple[Move, ...] = (
         _RESCUED,
         name="Rescued",
     ),
+    Move(_RUNNING, _FAILED, _by(_W), "its time-out was over a while ago, and its lease is alive", _TORN_DOWN, name="TimedOut"),
     Move(_RUNNING, _PAUSED, _by(_R), "fence", _ENDED),
     Move(_PAUSED, _SCHEDULED, _by(_U), "", (Effect.WAKE_DISPATCH, Effect.OUTBOX), name="Resumed"),
     Move(_PAUSED, _CANCELLED, _by(_U), "", _UNHELD),
@@ -183,9 +184,17 @@ def found(
     )
 
 
-def effects(before: states.State | None, after: states.State, *, marked: bool = False) -> frozenset[Effect]:
-    """What a flow run's move from one state to another changes in the same transaction; `marked`: a person's mark."""
+def effects(
+    before: states.State | None, after: states.State, actor: Actor | None = None, *, marked: bool = False
+) -> frozenset[Effect]:
+    """What a flow run's move from one state to another changes in the same transaction; `marked`: a person's mark.
+
+    Without an actor: all that anybody's move changes.
+    """
     kind = None if before is None else before.type
     return frozenset(
-        effect for move in found(FLOW_RUN_MOVES, kind, after, mark=marked) for effect in move.effects
+        effect
+        for move in found(FLOW_RUN_MOVES, kind, after, mark=marked)
+        for effect in move.effects
+        if actor is None or actor in move.actors
     )

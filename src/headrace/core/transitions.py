@@ -137,9 +137,17 @@ def what_may_have_run_since_a_backup_is_not_run_again(t: Transition) -> Verdict 
     """Mode crash: at most once. Who holds it since then is not in the database that was put back."""
     if t.actor is not Actor.REAPER or not (t.may_have_run or t.before is SCHEDULED):
         return None
-    if t.may_have_run and t.on_lost is OnLost.CRASH:
-        return _accept(t, CRASHED, "Lost")
-    return Reject("not_lost", "the run has not been started, or may be started again")
+    return _accept(t, CRASHED, "Lost") if t.would_repeat else Reject("not_lost", "the run may be started")
+
+
+@rule({PAUSED, RUNNING}, {FAILED})
+def a_time_out_ends_a_pause_and_a_run_that_does_not_keep_it(t: Transition) -> Verdict | None:
+    """A run's own processes come first; one that is not heard of is lost, not late. A pause without one has no end."""
+    if t.actor is not Actor.REAPER:
+        return None
+    if (end := t.times_out_at) is None or (t.before is RUNNING and t.lease_over):
+        return Reject("not_allowed", "there is no time-out, or the run has not been heard of")
+    return Wait(end, "the time is not over") if end > t.now else _accept(t, FAILED, "TimedOut")
 
 
 @rule({SUBMITTED, RUNNING, CANCELLING}, ANY)
@@ -202,20 +210,6 @@ def a_cancelled_process_gets_its_grace(t: Transition) -> Verdict | None:
     if t.actor is Actor.REAPER and not t.lease_and_grace_over:
         return Reject("not_lost", "the grace after the lease is not over")
     return None
-
-
-@rule({PAUSED}, {FAILED})
-def a_pause_ends_at_its_time_out(t: Transition) -> Verdict | None:
-    """Without a time-out a run stays paused until somebody decides."""
-    if t.actor is not Actor.REAPER:
-        return None
-    if t.pause_ends_at is None:
-        return Reject("not_allowed", "the pause has no time-out")
-    return (
-        Wait(t.pause_ends_at, "the pause is not over")
-        if t.pause_ends_at > t.now
-        else _accept(t, FAILED, "TimedOut")
-    )
 
 
 @rule({SUBMITTED}, {SCHEDULED})
@@ -291,6 +285,7 @@ FLOW_RUN_RULES: tuple[Rule, ...] = (
     a_failure_with_retries_left_is_tried_again,
     a_run_does_not_grant_itself_a_retry,
     what_may_have_run_since_a_backup_is_not_run_again,
+    a_time_out_ends_a_pause_and_a_run_that_does_not_keep_it,
     a_live_lease_is_never_swept,
     a_run_that_may_not_repeat_is_lost_only_after_its_time,
     a_run_that_may_repeat_gets_its_grace,
@@ -298,7 +293,6 @@ FLOW_RUN_RULES: tuple[Rule, ...] = (
     an_exit_that_the_agent_sees_ends_or_rescues_the_run,
     an_agent_ends_only_what_it_saw_end,
     a_cancelled_process_gets_its_grace,
-    a_pause_ends_at_its_time_out,
     an_agent_gives_back_what_it_has_not_started,
     a_resumed_run_says_so,
     only_moves_in_the_table_are_made,

@@ -59,7 +59,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     retries_used: int = 0
     retries_allowed: int = 0
     retry_delay: timedelta = timedelta(0)
-    pause_ends_at: datetime | None = None
+    #: When a pause ends, or when the server ends a run that has not kept its time-out.
+    times_out_at: datetime | None = None
     #: The database has gone back to an earlier state: whether the run was executed since is not known.
     may_have_run: bool = False
     #: "Marked as": a person overrules the run. `mark_reason` is theirs.
@@ -73,6 +74,11 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def after(self) -> StateType:
         return self.proposed.type
+
+    @property
+    def would_repeat(self) -> bool:
+        """Starting it might be a second time, and its mode allows one."""
+        return self.may_have_run and self.on_lost is OnLost.CRASH
 
     @property
     def may_be_rescued(self) -> bool:

@@ -23,9 +23,8 @@ class _Pickler(cloudpickle.Pickler):  # pyright: ignore[reportUntypedBaseClass]
             and isinstance(kind.__init__, types.FunctionType)
         ):
             return _remade, (kind, obj.args, obj.__dict__)
-        reduced: Any = super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
-        by_value = reduced is not NotImplemented and structs.is_struct(obj)
-        return structs.with_fields(obj, reduced) if by_value else reduced
+        usual: Any = super().reducer_override(obj)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped
+        return structs.reduced(obj, usual) if isinstance(obj, type) else usual
 
 
 def _remade(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:

@@ -26,24 +26,32 @@ _OPTIONS = (
 )
 
 
-def is_struct(kind: Any) -> bool:
-    """Whether this is a class of structs."""
-    return isinstance(kind, msgspec.StructMeta)
+def reduced(kind: type[Any], usual: Any) -> Any:
+    """What cloudpickle would keep of a class that is taken along, mended.
+
+    Other kinds lose nothing but what msgspec has noted down on a class that it has decoded, which cannot be pickled.
+    """
+    if usual is NotImplemented or len(usual) < 3:  # it is imported where it is unpickled
+        return usual
+    make, made_from, (attributes, slots), *rest = usual
+    hidden = {"__msgspec_cache__"}
+    if isinstance(kind, msgspec.StructMeta):
+        hidden |= {"__annotations__", "__slots__", *kind.__struct_fields__}
+        made_from = _with_fields(kind, *made_from)
+    return make, made_from, ({key: attributes[key] for key in attributes if key not in hidden}, slots), *rest
 
 
-def with_fields(kind: Any, reduced: Any) -> Any:
-    """What cloudpickle would keep of the class, with the fields beside its name and bases."""
-    make, (metaclass, name, bases, namespace, *others), (attributes, slots), *rest = reduced
+def _with_fields(
+    kind: Any, metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *others: Any
+) -> tuple[Any, ...]:
     annotations = inspect.get_annotations(kind)
     own = [field for field in kind.__struct_fields__ if field in annotations]
     values, factories = _defaults(kind, own)
     fields: dict[str, Any] = {"__annotations__": annotations, **values}
-    if "__post_init__" in attributes:
+    if "__post_init__" in vars(kind):
         fields["__post_init__"] = _post_init
-    hidden = {"__annotations__", "__slots__", *kind.__struct_fields__}
-    later = {key: value for key, value in attributes.items() if key not in hidden}
     constructor = functools.partial(_make, metaclass, _options(kind, own), factories)
-    return make, (constructor, name, bases, {**namespace, **fields}, *others), (later, slots), *rest
+    return constructor, name, bases, {**namespace, **fields}, *others
 
 
 def _options(kind: Any, own: list[str]) -> dict[str, Any]:
@@ -52,8 +60,7 @@ def _options(kind: Any, own: list[str]) -> dict[str, Any]:
     if config.tag is not None:
         options |= {"tag": config.tag, "tag_field": config.tag_field}
     encoded = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
-    taken = inspect.signature(kind).parameters
-    keywords = [field for field in own if taken[field].kind is inspect.Parameter.KEYWORD_ONLY]
+    keywords = [field for field in own if field not in kind.__match_args__]
     return {
         **options,
         "rename": {field: encoded[field] for field in own},
@@ -66,7 +73,7 @@ def _defaults(kind: Any, own: list[str]) -> tuple[dict[str, Any], dict[str, Any]
     values = kind.__struct_defaults__
     given = zip(kind.__struct_fields__[len(kind.__struct_fields__) - len(values) :], values, strict=True)
     found = {field: value for field, value in given if field in own and value is not msgspec.NODEFAULT}
-    factory = type(_Sample.__struct_defaults__[0])
+    factory: Any = type(_Sample.__struct_defaults__[0])  # pyright: ignore[reportUnknownVariableType] - it has no name
     factories = {field: value.factory for field, value in found.items() if isinstance(value, factory)}
     return {field: value for field, value in found.items() if field not in factories}, factories
 
@@ -86,7 +93,7 @@ def _make(
 
 def _post_init(struct: Any) -> None:
     """msgspec looks for `__post_init__` when it makes a class, and cloudpickle sets the class's own after that."""
-    type(struct).__post_init__(struct)
+    struct.__class__.__post_init__(struct)
 
 
 class _Sample(msgspec.Struct):

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
+from headrace import errors
 from headrace.core import labels as core_labels
 from headrace.core import limits, reasons
 from headrace.core.moves import Actor

@@ -115,7 +115,7 @@ def make(call: Call[Any], looks: Sequence[Look], *, settled: bool = False) -> in
             plans += _plans(call, found, sources[found.row.flow_id], known)
         except errors.Invalid as error:
             fill_at, problem = None, unfillable(error)
-        made_until = max(found.row.made_until, *(firing.at for firing in found.firings[-1:]))
+        made_until = max([found.row.made_until, *(firing.at for firing in found.firings[-1:])])
         last = found.row.last_catch_up
         rows.append(
             {

@@ -21,7 +21,7 @@ _facts = sa.select(
     *[
         *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
         *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.attempt, _runs.c.task_states),
-        *(_runs.c.state_code, _runs.c.slotted),
+        *(_runs.c.state_code, _runs.c.slotted, _runs.c.pause_wish),
     ]
 ).where(_runs.c.id == sa.bindparam("id"))
 _locked = _facts.with_for_update()

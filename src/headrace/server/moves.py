@@ -6,7 +6,7 @@ run's version.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ FACTS = [
     *[_runs.c.last_contact_at, _runs.c.agent_id, _runs.c.host, _runs.c.pid, _runs.c.retries],
     *[_runs.c.retry_delay_seconds, _runs.c.on_lost, _runs.c.lost_after_seconds, _runs.c.started_at],
     *[_runs.c.parent_run_id, _runs.c.state_code, _runs.c.waits_for, _runs.c.slots, _runs.c.slotted],
+    *[_runs.c.timeout_seconds, _runs.c.pause_ends_at, _runs.c.pause_wish],
 ]
 _peek = sa.select(*FACTS).where(_runs.c.id == sa.bindparam("id"))
 _load = _peek.with_for_update()
@@ -100,10 +101,15 @@ def judge(
     return transitions.decide(_transition(call, row, proposed, actor, fence, facts))
 
 
-def note(call: Call[Any], row: sa.Row[Any], said: State, fence: int) -> None:
-    """Keeps in the run's history what came too late to change it."""
-    _update(call, row, {"version": row.version + 1})
-    _event(call, row, "note", row.version + 1, said, fence)
+def note(
+    call: Call[Any], row: sa.Row[Any], said: State, fence: int, *, kind: str = "note", **changes: Any
+) -> None:
+    """Keeps in the run's history what does not change its state: what came too late, a mark, a wish (`kind`).
+
+    `changes` are columns that are written with it.
+    """
+    _update(call, row, {"version": row.version + 1, **changes})
+    _event(call, row, kind, row.version + 1, said, fence)
     _notify(call, row)
 
 
@@ -113,7 +119,9 @@ def answer(call: Call[Any], row: sa.Row[Any], fence: int | None) -> runs.RunAnsw
     ended = current.type in (StateType.CRASHED, StateType.CANCELLED)
     stale = fence is not None and fence != row.fence and leasing(call).checks_fences
     orders = runs.Orders(
-        cancel=current.type is StateType.CANCELLING, superseded=stale or (fence is not None and ended)
+        cancel=current.type is StateType.CANCELLING,
+        superseded=stale or (fence is not None and ended),
+        pause=current.type is StateType.RUNNING and row.pause_wish is not None,
     )
     return _answer(call, current, row.version, row.fence, orders)
 
@@ -172,6 +180,7 @@ def _transition(
             "lease_over": leases.lease_over(now, until, amnesty_until=amnesty),
             "lease_and_grace_over": leases.lease_and_grace_over(now, until, timing, amnesty_until=amnesty),
             "contact_lost": leases.contact_lost(now, until, timing, lost_after=own, amnesty_until=amnesty),
+            "times_out_at": _times_out_at(row, timing),
             **facts,
         }
     return transitions.Transition(
@@ -191,11 +200,19 @@ def _transition(
     )
 
 
+def _times_out_at(row: sa.Row[Any], timing: leases.Timing) -> datetime | None:
+    if row.state_type != StateType.RUNNING.value:
+        return row.pause_ends_at
+    if row.timeout_seconds is None:
+        return None
+    return row.state_at + timedelta(seconds=row.timeout_seconds) + leases.time_out_reserve(timing)
+
+
 def _accepted(
     call: Call[Any], row: sa.Row[Any], after: State, actor: Actor, changes: dict[str, Any], *, marked: bool
 ) -> runs.RunAnswer:
     before = state(row)
-    effects = transitions.effects(before, after, marked=marked)
+    effects = transitions.effects(before, after, actor, marked=marked)
     values = _columns(call, row, after, effects) | changes
     _update(call, row, values)
     if row.slotted and Effect.FREE_SLOTS in effects:
@@ -250,6 +267,10 @@ def _columns(call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset
         values["finished_at"] = call.now
     if row.waits_for is not None:
         values["waits_for"] = None
+    if row.pause_wish is not None and (row.state_type == StateType.PAUSED.value or after.is_finished):
+        values["pause_wish"] = None
+    if row.pause_ends_at is not None:
+        values["pause_ends_at"] = None
     if row.slotted and Effect.FREE_SLOTS in effects:
         values["slotted"] = False
     return values

@@ -62,7 +62,9 @@ _due = (
     .limit(AT_ONCE)
     .with_for_update(skip_locked=True)
 )
-_next = sa.select(sa.func.min(_rows.c.next_at)).where(_rows.c.state == "waiting", ~_blocked)
+_next = (
+    sa.select(_rows.c.next_at).where(_rows.c.state == "waiting", ~_blocked).order_by(_rows.c.next_at).limit(1)
+)
 _take = (
     sa.update(_rows)
     .where(_rows.c.id.in_(sa.bindparam("ids", expanding=True)))

@@ -84,7 +84,6 @@ _move_mark = sa.update(_marks).where(
     _marks.c.kind == sa.bindparam("of_kind"), _marks.c.flow_id == sa.bindparam("of_flow")
 )
 _remove_run = sa.delete(_runs).where(_runs.c.id == sa.bindparam("run"), _runs.c.finished_at.is_not(None))
-_forget_rounds = sa.delete(_rounds).where(_rounds.c.began_at < sa.bindparam("before"))
 _record = sa.insert(_rounds)
 
 

@@ -59,7 +59,8 @@ _sources = (
             ),
             *(
                 _versions.c.storage,
-                _versions.c.lost_after_seconds,
+                sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label("lost_after_seconds"),
+                _flows.c.late_after_seconds,
                 _flows.c.paused,
                 installation.PAUSED.label("everything_paused"),
                 _flows.c.priority,
@@ -93,9 +94,11 @@ _COPIED = (
     *("project_id", "flow_id", "version_id", "retries", "retry_delay_seconds", "timeout_seconds", "on_lost"),
     "lost_after_seconds",
 )
-_SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "version_number", "tasks")
+_SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "version_number", "tasks", "late_after_seconds")
 #: The columns of runs that something else than a request makes: `Origin` gives them.
 _NOBODYS = dict.fromkeys(("schedule_id", "schedule_revision", "tick", "restarted_from", "anew"), None)
+#: What only comes to be while a run lives.
+_LATER = dict.fromkeys(("pause_wish", "pause_ends_at", "mark"), None)
 _NOT_YET = dict.fromkeys(
     ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None
 )
@@ -222,6 +225,7 @@ def plan(
         "task_states": {},
         **{name: getattr(source, name) for name in _COPIED},
         **_NOBODYS,
+        **_LATER,
         **origin.columns,
     }
     return Plan(row, queue, origin.actor, source)
@@ -334,7 +338,7 @@ def resume_flow_run(call: Call[Any], request: runs.ResumeFlowRun) -> runs.FlowRu
         raise errors.Conflict(
             f"run {row.id} is {current.type}: only a paused run can be resumed", state=row.state_type
         )
-    message = f"approved by {call.caller.name or call.caller.kind}"
+    message = pausing.said("approved", call, request.comment)
     moves.move(call, row, State(StateType.SCHEDULED, "Resumed", call.now, message, call.now), Actor.USER)
     return run_queries.read(call, row.id)
 

@@ -78,6 +78,15 @@ class Actor(wire.Answer, frozen=True, kw_only=True):
     id: UUID | None = None
 
 
+class Mark(wire.Answer, frozen=True, kw_only=True):
+    """What somebody said of a run after its end: Success or Failed, shown beside its state."""
+
+    type: states.StateType
+    reason: str
+    by: str
+    at: datetime
+
+
 class FlowRun(wire.Answer, frozen=True, kw_only=True):
     """A flow run. `waits` says why one that has not started waits; `late` and `unreachable` are derived, not stored."""
 
@@ -120,10 +129,14 @@ class FlowRun(wire.Answer, frozen=True, kw_only=True):
     tasks: int
     task_states: dict[str, int]
     result: ResultRef | None
+    #: Somebody has asked for a pause, and it goes on to the end of its running tasks.
+    pausing: bool = False
+    pause_ends_at: datetime | None = None
+    mark: Mark | None = None
 
 
 class RunEvent(wire.Answer, frozen=True, kw_only=True):
-    """One entry of a run's history. `seq` counts without gaps from 0."""
+    """One entry of a run's history. `seq` counts without gaps from 0. `kind`: move, note, pause or mark."""
 
     seq: int
     at: datetime
@@ -179,6 +192,7 @@ class ResumeFlowRun(wire.Message, frozen=True, kw_only=True):
     """Approve a paused run: it is scheduled again and goes on where it stopped."""
 
     flow_run_id: UUID
+    comment: str = ""
 
 
 # --- agents ----------------------------------------------------------------------------------------------------------
@@ -221,11 +235,15 @@ class Claimed(wire.Answer, frozen=True, kw_only=True):
 
 
 class Orders(wire.Answer, frozen=True, kw_only=True):
-    """What the server wants of whoever writes for a run. `cancel`: end it as Cancelled. `superseded`: stop, another took over."""
+    """What the server wants of whoever writes for a run. `cancel`: end it as Cancelled. `superseded`: stop, another took over.
+
+    `pause`: start no further task, and end it as Paused when those that run have ended.
+    """
 
     cancel: bool = False
     superseded: bool = False
     drain: bool = False
+    pause: bool = False
 
 
 class RunAnswer(wire.Answer, frozen=True, kw_only=True):
@@ -296,12 +314,13 @@ class HeartbeatFlowRun(wire.Message, frozen=True, kw_only=True):
 class FinishFlowRun(wire.Message, frozen=True, kw_only=True):
     """The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again.
 
-    `code` is the reason, one of those in core/reasons.py.
+    `code` is the reason, one of those in core/reasons.py. `pause_seconds`: after how long a pause ends by itself.
     """
 
     flow_run_id: UUID
     fence: int
     type: states.StateType
+    pause_seconds: float | None = None
     name: str
     message: str = ""
     result: ResultRef | None = None

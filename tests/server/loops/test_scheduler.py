@@ -166,6 +166,10 @@ def test_a_row_that_cannot_be_written_stops_no_other(server: Server, monkeypatch
     shown = plans.shown(broken.id)
     assert shown.idle is not None
     assert (shown.idle.code, "cosmic ray" in shown.idle.sentence) == ("schedule_failed", True)
+    monkeypatch.undo()
+    server.clock.advance(scheduler.RETRY.total_seconds())
+    plans.was_there()
+    assert plans.shown(broken.id).idle is None
 
 
 def test_the_world_paused_claims_nothing_and_its_time_stands_still(server: Server) -> None:

@@ -15,7 +15,7 @@ interface EmptyStateProps {
 
 export function EmptyState({ icon: Icon, title, children, command, action }: EmptyStateProps) {
   return (
-    <div className="mx-auto flex max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
+    <div className="mx-auto flex w-full max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
       {Icon && <Icon aria-hidden size={28} className="text-muted" />}
       <p className="font-semibold">{title}</p>
       {children && <div className="text-muted">{children}</div>}
@@ -32,7 +32,7 @@ export function EmptyState({ icon: Icon, title, children, command, action }: Emp
 /** What went wrong and what to do: the server's own sentence, and a way to ask again. */
 export function ErrorState({ error, retry }: { error: Error; retry?: () => void }) {
   return (
-    <div role="alert" className="mx-auto flex max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
+    <div role="alert" className="mx-auto flex w-full max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
       <CircleAlert aria-hidden size={28} className="text-failed" />
       <p className="font-semibold">This could not be loaded</p>
       <p className="text-muted first-letter:uppercase">{error.message}</p>

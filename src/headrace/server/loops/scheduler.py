@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=15)
 #: Schedules in one transaction.
 BATCH = 25
+#: When a schedule is tried again whose runs could not be written.
+RETRY = timedelta(hours=1)
 #: Where other servers hold the rest, it looks again after this.
 AGAIN = timedelta(milliseconds=100)
 
@@ -139,7 +141,7 @@ async def _written(service: Service, looks: Sequence[Look], write: Making) -> in
     """The number of runs made; None where others hold all of these rows. When all together fail, each is tried alone."""
     try:
         return await service.write(lambda call: _unless_changed(call, looks, write))
-    except errors.Unavailable:
+    except (errors.Unavailable, errors.StorageFull):
         raise
     except Exception as error:  # noqa: BLE001 - a row that cannot be written stops no other; it is shown with it
         if len(looks) == 1:
@@ -184,7 +186,8 @@ def _failed(schedule_id: UUID, error: Exception) -> Reason:
 
 
 def _break(call: Call[Any], schedule_id: UUID, reason: Reason) -> None:
-    values = {"fill_at": None, "problem": msgspec.to_builtins(reason)}
+    """It is tried again later: what fails here is no fault of what the row says."""
+    values = {"fill_at": call.now + RETRY, "settled_until": call.now, "problem": msgspec.to_builtins(reason)}
     call.connection.execute(_broken, {"id_": schedule_id, **values})
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.ext import compiler
+from sqlalchemy.sql import functions
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,6 +31,26 @@ class Instant(sa.TypeDecorator[datetime]):
         if value is None or dialect.name == "postgresql":
             return value
         return EPOCH + timedelta(microseconds=value)
+
+
+class later(functions.FunctionElement[datetime]):  # noqa: N801 - used as a function
+    """`later(instant, seconds)`: an Instant so many seconds on, worked out by the database."""
+
+    type = Instant()
+    name = "later"
+    inherit_cache = True
+
+
+@compiler.compiles(later, "sqlite")
+def _later_in_microseconds(element: later, compiling: Any, **options: Any) -> str:
+    moment, seconds = (compiling.process(each, **options) for each in element.clauses)
+    return f"({moment} + CAST({seconds} * 1000000 AS INTEGER))"
+
+
+@compiler.compiles(later, "postgresql")
+def _later_as_interval(element: later, compiling: Any, **options: Any) -> str:
+    moment, seconds = (compiling.process(each, **options) for each in element.clauses)
+    return f"({moment} + make_interval(secs => {seconds}))"
 
 
 class Json(sa.TypeDecorator[Any]):

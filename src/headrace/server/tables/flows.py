@@ -28,6 +28,11 @@ flows = sa.Table(
     #: What its runs have where nothing else is asked for.
     sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
     sa.Column("slots", sa.Integer, nullable=False, server_default="1"),
+    #: After how long a run that is due counts as late, and after how long it is cancelled; NULL: the usual time, and never.
+    sa.Column("late_after_seconds", sa.Float),
+    sa.Column("cancel_late_seconds", sa.Float),
+    #: Wins over that of the version.
+    sa.Column("lost_after_seconds", sa.Float),
     sa.Column("archived_at", Instant),
     #: Hidden, and its name is free; it stays as long as runs are kept that belong to it.
     sa.Column("deleted_at", Instant),

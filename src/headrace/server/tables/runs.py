@@ -57,6 +57,11 @@ flow_runs = sa.Table(
     sa.Column("lease_until", Instant),
     sa.Column("last_contact_at", Instant),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    #: Who wants it paused, as JSON (`pausing.Wish`): until it has ended, or was resumed.
+    sa.Column("pause_wish", Json),
+    sa.Column("pause_ends_at", Instant),
+    #: What somebody said of it after its end, as JSON (wire.control.Mark).
+    sa.Column("mark", Json),
     sa.Column("agent_id", sa.Uuid),
     sa.Column("host", sa.Text),
     sa.Column("pid", sa.Integer),
@@ -114,6 +119,10 @@ PARTIAL_INDEXES = (
     "CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE restarted_from IS NOT NULL",
     # retention's: what ended, by flow
     "CREATE INDEX ix_flow_runs_ended ON flow_runs (flow_id, finished_at, id) WHERE finished_at IS NOT NULL",
+    # what ends by itself when its time is over
+    "CREATE INDEX ix_flow_runs_pause_ends ON flow_runs (pause_ends_at) WHERE pause_ends_at IS NOT NULL",
+    "CREATE INDEX ix_flow_runs_timeout ON flow_runs (state_at)"
+    " WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL",
     "CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 'Scheduled'",
     "CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL",
 )
