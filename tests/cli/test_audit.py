@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cli_runner import Runner
-from headrace.server.loops import sealing
+from headrace.server.loops import audit as audit_loop
 from http_client import Http
 
 
@@ -28,6 +28,6 @@ def test_the_log_is_listed_and_searched(headrace: Runner) -> None:
 def test_the_chain_is_verified(headrace: Runner, http: Http) -> None:
     assert "2 are not sealed yet" in headrace("audit", "verify").err
     http.server.clock.advance(11)
-    http.server.run(sealing.run_once(http.server.service))
+    http.server.run(audit_loop.run_once(http.server.service))
     ended = headrace("audit", "verify")
     assert (ended.status, "2 entries are whole" in ended.err) == (0, True)

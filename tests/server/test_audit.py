@@ -11,7 +11,7 @@ from structures import registration
 from headrace import errors
 from headrace.server import audit as server_audit
 from headrace.server import tables
-from headrace.server.loops import sealing
+from headrace.server.loops import audit as audit_loop
 from headrace.wire import accounts, audit, flows, operations, versions
 from headrace.wire import runs as wire_runs
 from running import Server
@@ -32,7 +32,7 @@ def make_project(server: Server, name: str, request_id: str | None = None) -> fl
 
 def sealed(server: Server) -> None:
     server.clock.advance(11)
-    server.run(sealing.run_once(server.service))
+    server.run(audit_loop.run_once(server.service))
 
 
 def test_an_entry_says_who_did_what_to_what(server: Server) -> None:
@@ -130,7 +130,7 @@ def test_a_page_follows_the_other(server: Server) -> None:
 def test_entries_are_sealed_when_they_have_settled(server: Server) -> None:
     for number in range(3):
         make_project(server, f"p{number}")
-    server.run(sealing.run_once(server.service))
+    server.run(audit_loop.run_once(server.service))
     assert verify(server).unsealed == 3
     sealed(server)
     whole = verify(server)

@@ -11,7 +11,8 @@ from lifecycles import Life
 from headrace import errors
 from headrace.core.states import StateType
 from headrace.server import removal, tables
-from headrace.server.loops import janitor, sealing
+from headrace.server.loops import audit as audit_loop
+from headrace.server.loops import janitor
 from headrace.web import ids
 from headrace.wire import audit, operations, retention, runs, versions
 from headrace.wire import logs as wire_logs
@@ -280,12 +281,12 @@ def test_a_deleted_flow_goes_after_its_last_run(server: Server) -> None:
 def test_the_audit_log_goes_from_its_sealed_beginning(server: Server) -> None:
     Life(server)
     server.clock.advance(11)
-    server.run(sealing.run_once(server.service))
+    server.run(audit_loop.run_once(server.service))
     server.clock.advance(3 * DAY)
     set_rule(server, "audit", seconds=2 * DAY)
     server.clock.advance(11)
     sweep(server)
     assert [row.operation for row in server.rows(tables.audit)] == ["set_retention"]
-    server.run(sealing.run_once(server.service))
+    server.run(audit_loop.run_once(server.service))
     found = server.call(operations.verify_audit, audit.VerifyAudit())
     assert (found.entries, found.problem) == (1, "")

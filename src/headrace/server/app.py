@@ -43,7 +43,8 @@ from headrace.server import (
     tokens,
     versions,
 )
-from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, sealing, timekeeper
+from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
+from headrace.server.loops import audit as audit_loop
 from headrace.server.loops import limits as limit_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
@@ -84,7 +85,7 @@ NOUNS = (
     task_slots,
     versions,
 )
-LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, sealing.loop, timekeeper.loop)
+LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, timekeeper.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:

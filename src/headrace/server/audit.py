@@ -1,7 +1,7 @@
 """The audit log: one entry for each thing that somebody did, written in the transaction that did it.
 
 What run processes and agents report is not in it: that is the history of their runs, and so is who asked for a run.
-Entries are sealed a little later, one after the other, by the loop `sealing`: the digest of each covers the one before,
+Entries are sealed a little later, one after the other, by the loop `audit`: the digest of each covers the one before,
 so that a change, or a gap, shows. Sealing them at once would let every two operations wait for each other.
 """
 

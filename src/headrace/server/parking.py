@@ -93,7 +93,7 @@ def park_behind(call: Call[Any], run: sa.Row[Any], limit: sa.Row[Any]) -> None:
     call.connection.execute(_mark_for, {"ids": ids, "what": limit.id})
 
 
-def _at_head(call: Call[Any], queue_id: int) -> Sequence[sa.Row[Any, Any]]:
+def _at_head(call: Call[Any], queue_id: int) -> Sequence[Any]:
     return call.connection.execute(_head, {"queue": queue_id, "moment": call.now}).all()
 
 

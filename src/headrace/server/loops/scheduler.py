@@ -141,7 +141,7 @@ async def _written(service: Service, looks: Sequence[Look], write: Making) -> in
     """The number of runs made; None where others hold all of these rows. When all together fail, each is tried alone."""
     try:
         return await service.write(lambda call: _unless_changed(call, looks, write))
-    except (errors.Unavailable, errors.StorageFull):
+    except errors.Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 - a row that cannot be written stops no other; it is shown with it
         if len(looks) == 1:

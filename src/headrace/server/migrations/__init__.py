@@ -30,8 +30,9 @@ FOLDER = Path(__file__).parent
 #: Any number, the same in all servers: one of them makes or migrates a shared database at a time.
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(7400)")
 _PATIENT = sa.text("SET LOCAL statement_timeout = 0")
-#: Who waits for a table's lock keeps all others waiting behind it: better to give up, and to come again.
-_BRIEF = sa.text("SET LOCAL lock_timeout = '2s'")
+#: Who waits for a table's lock keeps all others waiting behind it, and may wait for one of them: better to give up, and to
+#: come again, before PostgreSQL looks for a deadlock (after a second) and ends the other, who may be a reader.
+_BRIEF = sa.text("SET LOCAL lock_timeout = '300ms'")
 _NOT_NOW = "55P03"
 TRIES = 30
 _VERSIONS = sa.Table(
@@ -160,6 +161,8 @@ def _upgrade(connection: sa.Connection, now: datetime) -> None:
     lock(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(_BRIEF)
+        names = ", ".join(sorted(sa.inspect(connection).get_table_names()))
+        connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")  # then nothing waits
     bring_up(connection, now)
 
 

@@ -123,6 +123,12 @@ ALTER TABLE flows ADD COLUMN priority INTEGER DEFAULT '0' NOT NULL
 --;
 ALTER TABLE flows ADD COLUMN slots INTEGER DEFAULT '1' NOT NULL
 --;
+ALTER TABLE flows ADD COLUMN late_after_seconds FLOAT
+--;
+ALTER TABLE flows ADD COLUMN cancel_late_seconds FLOAT
+--;
+ALTER TABLE flows ADD COLUMN lost_after_seconds FLOAT
+--;
 ALTER TABLE flows ADD COLUMN deleted_at BIGINT
 --;
 ALTER TABLE flow_versions ADD COLUMN deleted_at BIGINT
@@ -239,6 +245,12 @@ ALTER TABLE flow_runs ADD COLUMN slots INTEGER DEFAULT '1' NOT NULL
 --;
 ALTER TABLE flow_runs ADD COLUMN slotted BOOLEAN DEFAULT 0 NOT NULL
 --;
+ALTER TABLE flow_runs ADD COLUMN pause_wish TEXT
+--;
+ALTER TABLE flow_runs ADD COLUMN pause_ends_at BIGINT
+--;
+ALTER TABLE flow_runs ADD COLUMN mark TEXT
+--;
 ALTER TABLE flow_runs ADD COLUMN restarted_from CHAR(32)
 --;
 ALTER TABLE flow_runs ADD COLUMN anew TEXT
@@ -257,7 +269,11 @@ CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 
 --;
 CREATE INDEX ix_flow_runs_ended ON flow_runs (flow_id, finished_at, id) WHERE finished_at IS NOT NULL
 --;
+CREATE INDEX ix_flow_runs_pause_ends ON flow_runs (pause_ends_at) WHERE pause_ends_at IS NOT NULL
+--;
 CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE restarted_from IS NOT NULL
+--;
+CREATE INDEX ix_flow_runs_timeout ON flow_runs (state_at) WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL
 --;
 CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_before) WHERE waits_for IS NOT NULL
 --;

@@ -1,4 +1,4 @@
-"""Sealing: gives the entries of the audit log their numbers and digests, once they have settled."""
+"""The audit log's chain: gives the entries of the audit log their numbers and digests, once they have settled."""
 
 from datetime import timedelta
 
@@ -15,4 +15,4 @@ async def run_once(service: Service) -> timedelta | None:
     return timedelta(0) if sealed == audit.BATCH else None
 
 
-loop = Loop("sealing", timedelta(seconds=30), run_once)
+loop = Loop("audit", timedelta(seconds=30), run_once)
