@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     disk_reserve_mb: how much of the disk is kept beside a SQLite database, so that runs under way can end when it is full.
     timing: seconds that replace those of `core.leases.Timing`, by name, for example {"lease": 40}; servers and agents
         must have the same. In the environment as JSON.
+    late_seconds: after how long a run that is due counts as late, where its flow says nothing else.
     private_receivers: hosts and networks that are not public and may be sent notifications all the same, separated by
         commas: `mattermost.lan, 10.1.0.0/16`.
     smtp_url: the mail server of notifications: `smtp://user:password@host:587` or `smtps://…`.
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hide_exception_text: bool = False
     disk_reserve_mb: int = 64
     timing: dict[str, float] = {}
+    late_seconds: float = 15
     results_days: int = 30
     extra_loggers: str = ""
     private_receivers: str = ""

@@ -117,7 +117,13 @@ CODES: tuple[Code, ...] = (
         "paused",
         _W,
         "It waits for somebody to approve it.",
-        "Approve it, on its page or with `headrace resume`, or cancel it.",
+        "Approve it, on its page or with `headrace resume`, or reject it.",
+    ),
+    Code(
+        "held",
+        _W,
+        "{who} has paused it: when it is resumed, it goes on.",
+        "Resume it, on its page or with `headrace resume`, or cancel it.",
     ),
     Code("cancelling", _W, "It has been told to stop and has not yet stopped."),
     # it failed
@@ -132,6 +138,12 @@ CODES: tuple[Code, ...] = (
         _E,
         "it ran longer than its timeout of {seconds:g} s",
         "Make the flow's timeout longer, or find what took the time.",
+    ),
+    Code(
+        "pause_timed_out",
+        _E,
+        "nobody has approved it since {since}",
+        "Run it again, with a longer time-out or without one.",
     ),
     Code(
         "flow_failed",
@@ -202,7 +214,15 @@ CODES: tuple[Code, ...] = (
     ),
     # somebody wanted it so
     Code("cancelled", _E, "cancelled by {who}"),
+    Code("rejected", _E, "rejected by {who}"),
+    Code("marked", _E, "marked as {what} by {who}: {why}"),
     Code("deleted", _E, "{what} was deleted by {who}"),
+    Code(
+        "late_cancelled",
+        _E,
+        "it had not been started {seconds:g} s after its time, and then its flow's runs are cancelled",
+        "Ask for the run again; look why it waited. `headrace flow set` says after how long runs are cancelled.",
+    ),
     Code(
         "limit_cancelled",
         _E,

@@ -10,7 +10,9 @@ from headrace.server import (
     accounts,
     agents,
     audit,
+    bulk,
     claims,
+    control,
     deletion,
     deliveries,
     flows,
@@ -43,8 +45,8 @@ from headrace.server import (
     tokens,
     versions,
 )
-from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
 from headrace.server.loops import audit as audit_loop
+from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
 from headrace.server.loops import limits as limit_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
@@ -59,7 +61,9 @@ NOUNS = (
     accounts,
     agents,
     audit,
+    bulk,
     claims,
+    control,
     deletion,
     deliveries,
     flows,

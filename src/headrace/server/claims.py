@@ -91,8 +91,8 @@ _version = sa.select(
         _versions.c.retries,
     ),
     *(_versions.c.retry_delay_seconds, _versions.c.timeout_seconds, _versions.c.on_lost),
-    _versions.c.lost_after_seconds,
-).where(_versions.c.id == sa.bindparam("id"))
+    sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label("lost_after_seconds"),
+).join(_flows, _flows.c.id == _versions.c.flow_id).where(_versions.c.id == sa.bindparam("id"))
 _requeue = sa.update(_runs).where(_runs.c.id == sa.bindparam("run"))
 _assigned = (
     sa.select(

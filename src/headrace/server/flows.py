@@ -21,7 +21,9 @@ from headrace.wire import flows, operations
 #: How many of a flow's last runs are shown, and go into its rate and median.
 LAST_RUNS = 15
 #: Settings on which the runs depend that schedules make.
-_OF_RUNS = {"labels", "default_parameters", "paused", "priority", "slots"}
+_OF_RUNS = {"labels", "default_parameters", "paused", "priority", "slots", "lost_after_seconds"}
+#: Settings in seconds; 0 takes them back.
+_TIMES = ("late_after_seconds", "cancel_late_seconds", "lost_after_seconds")
 
 _runs = tables.flow_runs
 _rows = (
@@ -136,6 +138,7 @@ def update_flow(call: Call[Any], request: flows.UpdateFlow) -> flows.Flow:
     }
     if request.description is not None:
         values["description"] = request.description
+    values |= _times(request)
     call.before = {name: getattr(before, name) for name in values if name != "updated_at"}
     call.connection.execute(_touch, {"id_": before.id, **values})
     if values.keys() & _OF_RUNS:
@@ -144,6 +147,14 @@ def update_flow(call: Call[Any], request: flows.UpdateFlow) -> flows.Flow:
     if request.paused is False:
         parking.release(call, before.id)
     return read_flow(call, flows.FlowRef(flow_id=request.flow_id))
+
+
+def _times(request: flows.UpdateFlow) -> dict[str, float | None]:
+    given = {name: value for name in _TIMES if (value := getattr(request, name)) is not None}
+    wrong = {name: "must be 0 or more" for name, value in given.items() if not 0 <= value < 1e9}
+    if wrong:
+        raise errors.Invalid(f"{next(iter(wrong))}: must be 0 or more", fields=wrong)
+    return {name: value or None for name, value in given.items()}
 
 
 def _flows(connection: sa.Connection, rows: Sequence[Any]) -> list[flows.Flow]:
@@ -203,6 +214,9 @@ def _flow(row: Any, last: Sequence[Any]) -> flows.Flow:
         paused=row.paused,
         priority=row.priority,
         slots=row.slots,
+        late_after_seconds=row.late_after_seconds,
+        cancel_late_seconds=row.cancel_late_seconds,
+        lost_after_seconds=row.lost_after_seconds,
         archived_at=row.archived_at,
         deleted_at=row.deleted_at,
         created_at=row.created_at,

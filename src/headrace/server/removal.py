@@ -63,6 +63,7 @@ _ended = (
     .order_by(_runs.c.finished_at, _runs.c.id)
 )
 _page_ended = _ended.limit(PAGE)
+_needed = sa.select(_runs.c.id).where(_runs.c.id == sa.bindparam("run"), _is_asked_for)
 #: The newest run that is one too many.
 _surplus = (
     sa.select(_runs.c.finished_at, _runs.c.id)
@@ -306,6 +307,16 @@ def _remove(
         if kind.owned is None and call.connection.execute(_remove_run, {"run": run}).rowcount:
             removed[_runs.name] += 1
     return removed, len(runs)
+
+
+def is_asked_for(call: Call[Any], run_id: UUID) -> bool:
+    """Whether an unfinished run still needs this one."""
+    return call.connection.execute(_needed, {"run": run_id}).first() is not None
+
+
+def remove(call: Call[Any], run_id: UUID) -> bool:
+    """Removes rows of one finished run until a batch is full. Whether all of it is gone."""
+    return _remove(call, retention.KINDS["flow_runs"], [run_id])[1] == 1
 
 
 def _of_kind(kind: retention.Kind) -> Iterator[tuple[sa.Table, sa.Column[Any]]]:

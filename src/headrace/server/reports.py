@@ -13,7 +13,7 @@ from headrace import errors
 from headrace.core import reasons
 from headrace.core.moves import Actor
 from headrace.core.states import FINISHED, State, StateType
-from headrace.server import heartbeats, moves, tables
+from headrace.server import control, heartbeats, moves, tables
 from headrace.server.leasing import Leasing
 from headrace.server.service import Service, handles, waits
 from headrace.web.handlers import Call, Caller, Run
@@ -115,11 +115,13 @@ def finish_flow_run(call: Call[Any], request: runs.FinishFlowRun) -> runs.RunAns
     if request.type is StateType.CANCELLED and current.type is StateType.CANCELLING:
         code = current.code  # whoever cancelled it is the reason, not that the process obeyed
     said = State(request.type, request.name, call.now, request.message, code=code)
+    changes: dict[str, Any] = {}
+    if request.type is StateType.PAUSED:
+        said, changes = control.paused(call, row, request)
     stale = request.fence != row.fence and moves.leasing(call).checks_fences
     if stale or (current.is_finished and current.type is not said.type):
         moves.note(call, row, said, request.fence)
         return moves.superseded(call, row)
-    changes: dict[str, Any] = {}
     if request.result is not None:
         changes["result"] = request.result
     crashed = request.type is StateType.CRASHED

@@ -4,6 +4,7 @@ A finished run does not change any more, so what its re-run will do is worked ou
 """
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -96,7 +97,13 @@ def preview_rerun(call: Call[Any], request: restarts.RerunFlowRun) -> restarts.R
 
 @handles(operations.rerun_flow_run)
 def rerun_flow_run(call: Call[Any], request: restarts.RerunFlowRun) -> wire_runs.FlowRun:
-    prepared: Prepared = call.prepared
+    created = create(call, call.prepared, request)
+    call.flow_run_id = created.id
+    return run_queries.built(call, created)
+
+
+def create(call: Call[Any], prepared: Prepared, request: restarts.RerunFlowRun) -> SimpleNamespace:
+    """Makes the new run, as `runs.create` answers it."""
     earlier = prepared.earlier
     if prepared.plan.is_idle and earlier.state_type == StateType.SUCCESS.value:
         raise errors.Conflict(
@@ -108,9 +115,7 @@ def rerun_flow_run(call: Call[Any], request: restarts.RerunFlowRun) -> wire_runs
     runs.check(asked)
     columns = {"restarted_from": earlier.id, "anew": prepared.plan.anew}
     source = runs.find_source(call, asked)
-    created = runs.create(call, source, asked, origin=runs.Origin(Actor.USER, columns))
-    call.flow_run_id = created.id
-    return run_queries.built(call, created)
+    return runs.create(call, source, asked, origin=runs.Origin(Actor.USER, columns))
 
 
 def _check(earlier: sa.Row[Any]) -> None:

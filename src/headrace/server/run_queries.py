@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from headrace import errors, wire
 from headrace.core import leases, reasons
 from headrace.core.states import Reason, State, StateType
-from headrace.server import installation, moves, parking, tables, waiting
+from headrace.server import installation, lateness, moves, parking, tables, waiting
 from headrace.server.service import handles
 from headrace.web import pages
 from headrace.web.handlers import Call
@@ -25,8 +25,6 @@ _versions = tables.flow_versions
 _agents = tables.agents
 _events = tables.run_events
 
-#: A run that is due for longer than this and has not been claimed is shown as late.
-LATE = timedelta(seconds=15)
 #: What `state` of a list may hold: the types, and what is derived from a run's times.
 DERIVED = ("Late", "Unreachable")
 _STATES = (*(kind.value for kind in StateType), *DERIVED)
@@ -40,7 +38,7 @@ _select = (
             for column in _runs.c
             if column.name not in ("idempotency_key", "last_contact_at", "timeout_seconds", "anew")
         ),
-        *(_flows.c.name.label("flow"), _flows.c.paused, _flows.c.archived_at),
+        *(_flows.c.name.label("flow"), _flows.c.paused, _flows.c.archived_at, _flows.c.late_after_seconds),
         installation.PAUSED.label("everything_paused"),
         _projects.c.name.label("project"),
         *(_versions.c.number.label("version_number"), _versions.c.tasks, _agents.c.name.label("agent")),
@@ -74,7 +72,7 @@ def read_flow_run(call: Call[Any], request: runs.FlowRunRef) -> runs.FlowRun:
 def list_flow_runs(call: Call[Any], request: runs.ListFlowRuns) -> wire.Page[runs.FlowRun]:
     """Newest first. What is shown of a page costs the same on the first and on the thousandth."""
     shown = pages.limit(request.limit)
-    query = _select.where(*_filters(call, request)).order_by(_runs.c.id.desc()).limit(shown + 1)
+    query = _select.where(*filters(call, request)).order_by(_runs.c.id.desc()).limit(shown + 1)
     rows = call.connection.execute(query).all()
     page, following = pages.cut(rows, shown, lambda row: row.id)
     return wire.Page(items=_built(call, page), next=following)
@@ -82,7 +80,8 @@ def list_flow_runs(call: Call[Any], request: runs.ListFlowRuns) -> wire.Page[run
 
 def upcoming(call: Call[Any], project: str | None, limit: int) -> list[runs.FlowRun]:
     """The runs that are due next and are not late, soonest first. Queues are few, and each gives its own in the order of their times."""
-    asked: dict[str, Any] = {"moment": call.now - LATE, "most": limit}
+    usual = timedelta(seconds=call.service.settings.late_seconds)
+    asked: dict[str, Any] = {"moment": call.now - usual, "most": limit}
     query = _coming
     if project is not None:
         query = query.where(_runs.c.project_id == _project_id(call, project))
@@ -119,7 +118,8 @@ def _may_see(call: Call[Any], row: Any) -> bool:
     return call.caller.run_id is None or call.caller.run_id in (row.id, row.parent_run_id)
 
 
-def _filters(call: Call[Any], request: runs.ListFlowRuns) -> list[sa.ColumnElement[bool]]:
+def filters(call: Call[Any], request: runs.ListFlowRuns) -> list[sa.ColumnElement[bool]]:
+    """The conditions of a list, for statements over runs and their flows."""
     found: list[sa.ColumnElement[bool]] = []
     if call.caller.run_id is not None:
         found.append(sa.or_(_runs.c.id == call.caller.run_id, _runs.c.parent_run_id == call.caller.run_id))
@@ -166,9 +166,7 @@ def _in_states(call: Call[Any], names: Sequence[str]) -> sa.ColumnElement[bool]:
     types = [name for name in names if name not in DERIVED]
     options: list[sa.ColumnElement[bool]] = [_runs.c.state_type.in_(types)] if types else []
     if "Late" in names:
-        options.append(
-            sa.and_(_runs.c.state_type == StateType.SCHEDULED.value, _runs.c.not_before < call.now - LATE)
-        )
+        options.append(lateness.condition(call))
     amnesty = moves.leasing(call).amnesty_until
     if "Unreachable" in names:
         holding = (StateType.RUNNING.value, StateType.CANCELLING.value)
@@ -226,7 +224,7 @@ def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
         attempt=row.attempt,
         rescues=row.rescues,
         waits=waits,
-        late=state.type is StateType.SCHEDULED and row.not_before < call.now - LATE,
+        late=lateness.is_late(call, row),
         unreachable=leases.unreachable(state.type, call.now, row.lease_until, amnesty_until=amnesty),
         cancel_requested=row.cancel_requested,
         labels=row.labels,
@@ -251,6 +249,9 @@ def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
         tasks=row.tasks,
         task_states=row.task_states,
         result=None if row.result is None else msgspec.convert(row.result, runs.ResultRef),
+        pausing=state.type is StateType.RUNNING and row.pause_wish is not None,
+        pause_ends_at=row.pause_ends_at,
+        mark=None if row.mark is None else msgspec.convert(row.mark, runs.Mark),
     )
 
 

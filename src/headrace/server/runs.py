@@ -1,4 +1,4 @@
-"""Asking for flow runs, cancelling them, approving paused ones."""
+"""Asking for flow runs."""
 
 import dataclasses
 import difflib
@@ -12,9 +12,9 @@ import msgspec
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.core import labels, limits, reasons
+from headrace.core import labels, limits
 from headrace.core.moves import Actor
-from headrace.core.states import State, StateType
+from headrace.core.states import StateType
 from headrace.server import installation, moves, names, parameters, queues, run_queries, tables
 from headrace.server.service import handles
 from headrace.web import ids
@@ -316,34 +316,3 @@ def _check_parent(call: Call[Any]) -> None:
     parent = moves.load(call, call.caller.run_id or UUID(int=0), lock=False)
     if parent.fence != call.caller.run_fence or parent.state_type != StateType.RUNNING.value:
         raise errors.Superseded(f"run {parent.id} is {parent.state_type} and starts no further runs")
-
-
-@handles(operations.cancel_flow_run)
-def cancel_flow_run(call: Call[Any], request: runs.CancelFlowRun) -> runs.FlowRun:
-    """An unstarted run ends at once and never starts; a running one is told to stop."""
-    row = moves.load(call, request.flow_run_id)
-    _check_child(call, row)
-    by = reasons.because("cancelled", who=call.caller.name or call.caller.kind)
-    ended = State(StateType.CANCELLED, "Cancelled", call.now, request.reason or by.sentence, code=by.code)
-    moves.move(call, row, ended, Actor.USER)
-    return run_queries.read(call, row.id)
-
-
-@handles(operations.resume_flow_run)
-def resume_flow_run(call: Call[Any], request: runs.ResumeFlowRun) -> runs.FlowRun:
-    row = moves.load(call, request.flow_run_id)
-    _check_child(call, row)
-    current = moves.state(row)
-    if current.type is not StateType.PAUSED and current.name != "Resumed":
-        raise errors.Conflict(
-            f"run {row.id} is {current.type}: only a paused run can be resumed", state=row.state_type
-        )
-    message = pausing.said("approved", call, request.comment)
-    moves.move(call, row, State(StateType.SCHEDULED, "Resumed", call.now, message, call.now), Actor.USER)
-    return run_queries.read(call, row.id)
-
-
-def _check_child(call: Call[Any], row: sa.Row[Any]) -> None:
-    """A run process manages the runs that it started, and no others."""
-    if call.caller.run_id is not None and row.parent_run_id != call.caller.run_id:
-        raise errors.NotFound(f"there is no flow run {row.id}")

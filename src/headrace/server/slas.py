@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from headrace import errors, wire
 from headrace.core import clocks, states
-from headrace.server import notification_rules, outbox, run_queries, tables
+from headrace.server import lateness, notification_rules, outbox, tables
 from headrace.server.service import Service, handles
 from headrace.web import ids, pages
 from headrace.web.handlers import Call
@@ -91,8 +91,7 @@ _late = (
     sa.select(*_about_run)
     .join(_flows, _flows.c.id == _runs.c.flow_id)
     .join(_projects, _projects.c.id == _runs.c.project_id)
-    .where(_runs.c.state_type == states.StateType.SCHEDULED.value, ~_told_late)
-    .where(_runs.c.not_before < sa.bindparam("moment"))
+    .where(~_told_late)
     .order_by(_runs.c.id)
     .limit(PAGE)
 )
@@ -244,7 +243,7 @@ def late(call: Call[Service]) -> list[Missed]:
     known = call.service.part(notification_rules.Rules).current(call)
     if not any(notification_rules.LATE in rule.words for rule in known):
         return []
-    rows = call.connection.execute(_late, {"moment": call.now - run_queries.LATE}).all()
+    rows = call.connection.execute(_late.where(lateness.condition(call))).all()
     return [
         _of_run(
             row, _LATENESS, "", f"It was due at {row.due_at:%Y-%m-%d %H:%M:%S} UTC and has not been taken."

@@ -51,6 +51,8 @@ class Reasons:
                 agent = row.agent or "(removed)"
                 return reasons.because("launching", agent=agent, step=row.state_name)
             case StateType.PAUSED:
+                if row.state_code == "held":
+                    return reasons.because("held", who=row.pause_wish["by"])
                 return reasons.because("paused")
             case StateType.CANCELLING:
                 return reasons.because("cancelling")

@@ -139,6 +139,10 @@ class ListFlows(wire.Message, frozen=True, kw_only=True):
 class UpdateFlow(wire.Message, frozen=True, kw_only=True):
     """Settings of the group, which survive new versions. What is not given stays. `priority` and `slots` are what its
     runs have that are asked for without them.
+
+    Of the last three 0 goes back to what holds without them. `late_after_seconds`: from when on a run that is due counts
+    as late. `cancel_late_seconds`: after how long one that has not been started is cancelled. `lost_after_seconds`: after
+    how long without contact a run is lost, for runs that are made from now on.
     """
 
     flow_id: UUID
@@ -148,6 +152,9 @@ class UpdateFlow(wire.Message, frozen=True, kw_only=True):
     description: str | None = None
     priority: int | None = None
     slots: int | None = None
+    late_after_seconds: float | None = None
+    cancel_late_seconds: float | None = None
+    lost_after_seconds: float | None = None
 
 
 class RunDot(wire.Answer, frozen=True, kw_only=True):
@@ -176,6 +183,9 @@ class Flow(wire.Answer, frozen=True, kw_only=True):
     paused: bool
     priority: int = 0
     slots: int = 1
+    late_after_seconds: float | None = None
+    cancel_late_seconds: float | None = None
+    lost_after_seconds: float | None = None
     archived_at: datetime | None = None
     deleted_at: datetime | None = None
     created_at: datetime

@@ -5,7 +5,7 @@ import enum
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
-from headrace.wire import accounts, agents, audit, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
+from headrace.wire import accounts, agents, audit, control, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
 from headrace.wire.accounts import Permission
 
 Req = TypeVar("Req", bound=wire.Message)
@@ -148,6 +148,14 @@ finish_flow_run = Operation("finish_flow_run", "POST", "/api/flow_runs/{flow_run
 write_task_events = Operation("write_task_events", "POST", "/api/flow_runs/{flow_run_id}/task_events", runs.WriteTaskEvents, runs.Written, Permission.REPORT, "States of task runs, in order.", limit=16 * 1024 * 1024)
 write_logs = Operation("write_logs", "POST", "/api/flow_runs/{flow_run_id}/logs", runs.WriteLogs, runs.Written, Permission.REPORT, "Log records, in order.", limit=16 * 1024 * 1024)
 read_task_results = Operation("read_task_results", "POST", "/api/flow_runs/{flow_run_id}/results", runs.ReadTaskResults, runs.TaskResults, Permission.REPORT, "Where earlier attempts persisted their results.")
+
+# control of runs, for people
+
+pause_flow_run = Operation("pause_flow_run", "POST", "/api/flow_runs/{flow_run_id}/pause", control.PauseFlowRun, runs.FlowRun, Permission.RUN, "Pause a running run at the end of its running tasks.", Repeat.ANSWER, in_history=True)
+reject_flow_run = Operation("reject_flow_run", "POST", "/api/flow_runs/{flow_run_id}/reject", control.RejectFlowRun, runs.FlowRun, Permission.RUN, "Refuse what a paused run waits for; it ends as Cancelled.", Repeat.ANSWER, in_history=True)
+mark_flow_run = Operation("mark_flow_run", "POST", "/api/flow_runs/{flow_run_id}/mark", control.MarkFlowRun, runs.FlowRun, Permission.RUN, "Overrule a run as Success or Failed, with a reason.", Repeat.ANSWER)
+delete_flow_run = Operation("delete_flow_run", "DELETE", "/api/flow_runs/{flow_run_id}", control.DeleteFlowRun, wire.Empty, Permission.ADMINISTER, "Delete a finished run with all that was recorded of it.")
+bulk_flow_runs = Operation("bulk_flow_runs", "POST", "/api/flow_runs/bulk", control.BulkFlowRuns, control.BulkDone, Permission.RUN, "Cancel, resume, reject, mark, re-run or delete the runs that a filter finds, a batch at a time.", Repeat.ANSWER)
 
 # re-runs
 

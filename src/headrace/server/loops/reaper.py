@@ -1,4 +1,4 @@
-"""The reaper: looks for runs whose holder is gone, and ends or rescues them as the rules say.
+"""The reaper: looks for runs whose holder is gone, and ends or rescues them as the rules say; then for those whose time is over.
 
 It finds suspects beside the writer, then takes each one up in a transaction of its own, where the facts are read again:
 what counts is the lease when the move is made. A run that it may not move does not keep it from the next.
@@ -15,7 +15,7 @@ from headrace import errors
 from headrace.core import reasons, transitions
 from headrace.core.moves import Actor
 from headrace.core.states import State, StateType
-from headrace.server import moves, tables
+from headrace.server import deadlines, lateness, moves, tables
 from headrace.server.leasing import Leasing
 from headrace.server.service import Service
 from headrace.web.handlers import Call
@@ -69,6 +69,10 @@ async def _look(service: Service, keeper: Leasing) -> int:
         lost, after = await _page(service, after)
         for run_id in lost:
             moved += await service.write(lambda call, run_id=run_id: sweep(call, run_id))
+    for run_id in await service.read(deadlines.over):
+        moved += await service.write(lambda call, run_id=run_id: deadlines.end(call, run_id))
+    for run_id in await service.read(lateness.outdated):
+        moved += await service.write(lambda call, run_id=run_id: lateness.cancel(call, run_id))
     return moved
 
 

@@ -5,6 +5,7 @@ from headrace.server.tables.audit import audit as audit
 from headrace.server.tables.columns import EPOCH as EPOCH
 from headrace.server.tables.columns import Instant as Instant
 from headrace.server.tables.columns import Json as Json
+from headrace.server.tables.columns import later as later
 from headrace.server.tables.columns import metadata as metadata
 from headrace.server.tables.epochs import compatibility as compatibility
 from headrace.server.tables.epochs import epochs as epochs
