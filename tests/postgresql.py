@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import lacking
@@ -19,7 +20,8 @@ def _program(name: str) -> str | None:
 class PostgresServer:
     """Runs in a folder of its own, reached by a Unix socket there; nothing listens on a port."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         programs = {name: _program(name) for name in ("initdb", "pg_ctl", "psql")}
         missing = [name for name, path in programs.items() if path is None]
         if missing:
@@ -45,6 +47,7 @@ class PostgresServer:
             [str(self._programs[program]), *arguments],
             user=self._user,
             cwd=self.folder,
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -109,20 +109,27 @@ class Stack:
             self.api.close()
             self._api = None
 
-    def start_agent(self, name: str, *, limit: int | None = None, url: str = "") -> None:
+    def start_agent(
+        self, name: str, *, limit: int | None = None, url: str = "", before: Sequence[str] = ()
+    ) -> None:
+        """`before` is a command that starts the agent's, elsewhere."""
         arguments = ["agent", "--name", name, *(["--limit", str(limit)] if limit else [])]
         own = {
             "HEADRACE_API_KEY_FILE": str(self.folder / "agent.key"),
             "HEADRACE_SERVER_URL": url or self.url,
         }
-        self.agents[name] = self._spawn(f"agent-{name}", ["-m", "headrace", *arguments], own)
+        self.agents[name] = self._spawn(f"agent-{name}", ["-m", "headrace", *arguments], own, before)
 
     def _spawn(
-        self, name: str, arguments: Sequence[str], own: Mapping[str, str] | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        own: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         with (self.logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *arguments],
+                [*before, sys.executable, *arguments],
                 env={**self.environment(), **(own or {})},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

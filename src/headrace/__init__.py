@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from headrace import errors as signals
     from headrace.client import Client
     from headrace.core.schedules import cron, dates, every, rrule
+    from headrace.engine import variables
     from headrace.errors import Fail, HeadraceError, Loop, Pause, Retry, Skip
     from headrace.flows import Flow, flow
+    from headrace.graph import artifacts
     from headrace.graph.building import tags
     from headrace.graph.caching import CachePolicy
     from headrace.graph.conditions import case, ifelse, merge, switch
@@ -36,7 +38,13 @@ if TYPE_CHECKING:
     from headrace.wire.executors import LocalExecutor, ProcessExecutor, ThreadExecutor
     from headrace.wire.run_configs import DockerRun, LocalRun
 
-#: Where each public name is defined.
+#: Public names that are modules.
+_MODULES = {
+    "artifacts": "headrace.graph.artifacts",
+    "signals": "headrace.errors",  # what a task may raise
+    "variables": "headrace.engine.variables",
+}
+#: Where each other public name is defined.
 _HOMES = {
     "Client": "headrace.client",
     "cron": "headrace.core.schedules",
@@ -107,6 +115,7 @@ __all__ = [
     "all_successful",
     "any_failed",
     "any_successful",
+    "artifacts",
     "case",
     "context",
     "cron",
@@ -128,12 +137,13 @@ __all__ = [
     "tags",
     "task",
     "unmapped",
+    "variables",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "signals":  # what a task may raise: a second name for the module that holds them
-        value = importlib.import_module("headrace.errors")
+    if name in _MODULES:
+        value = importlib.import_module(_MODULES[name])
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:

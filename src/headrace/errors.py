@@ -208,7 +208,11 @@ class Retry(Signal):
 
 
 class Pause(Signal):
-    """Pause the run at this task until somebody approves."""
+    """Pause the run at this task until somebody approves; after the `timeout` (seconds) it fails."""
+
+    def __init__(self, message: str = "", *, timeout: timedelta | float | None = None) -> None:
+        super().__init__(message)
+        self.timeout = timedelta(seconds=timeout) if isinstance(timeout, int | float) else timeout
 
 
 class Loop(Signal):

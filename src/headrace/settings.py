@@ -37,6 +37,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         commas: `mattermost.lan, 10.1.0.0/16`.
     smtp_url: the mail server of notifications: `smtp://user:password@host:587` or `smtps://…`.
     mail_from: who their mails are from.
+    oidc_issuer: the identity provider by which people sign in, as its discovery names itself: `https://id.example.com`.
+    oidc_client_id, oidc_client_secret: what this server is known by there; without a secret it is a public client.
+    oidc_scopes: what is asked for; `openid` and `email` are needed.
+    oidc_domains: only addresses of these domains come in by it, separated by commas; empty: all that it has verified.
+    oidc_roles: group → administrator, member or viewer. Whoever is in none of them does not come in; empty: roles are
+        given here. In the environment as JSON.
+    oidc_groups_claim: where it says which groups somebody is in.
+    oidc_new_people: who comes in without an account: `invited` people, those of the sign-up `rule` too, or `all`.
+    oidc_label: what the button says.
     results_days: for how many days results of runs are kept on the machine where they ran; 0 keeps them for ever.
     extra_loggers: names of loggers that runs capture although they pass nothing on to the root, separated by commas.
     """
@@ -62,6 +71,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     private_receivers: str = ""
     smtp_url: str = ""
     mail_from: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_scopes: str = "openid email profile"
+    oidc_domains: str = ""
+    oidc_roles: dict[str, str] = {}
+    oidc_groups_claim: str = "groups"
+    oidc_new_people: str = "invited"
+    oidc_label: str = "Single sign-on"
 
     @property
     def database(self) -> str:
@@ -76,7 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: Settings that may be read from a file named by `HEADRACE_<NAME>_FILE`.
-SECRETS = ("api_key", "database_url", "secret_key", "smtp_url")
+SECRETS = ("api_key", "database_url", "secret_key", "smtp_url", "oidc_client_secret")
+#: Settings that are JSON in the environment.
+_OBJECTS = ("timing", "oidc_roles")
 
 
 def home() -> Path:
@@ -126,7 +146,7 @@ def _from_environment() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in Settings.__struct_fields__:
         variable = f"HEADRACE_{name.upper()}"
-        if name == "timing" and variable in os.environ:
+        if name in _OBJECTS and variable in os.environ:
             values[name] = _json(variable)
         elif variable in os.environ:
             values[name] = os.environ[variable]

@@ -110,8 +110,9 @@ class Chaos:
         self._folder = stack.folder / "probe"
         self._folder.mkdir()
         self._sleepers: set[str] = set()
-        #: The agents that get no time now.
-        self._asleep: set[str] = set()
+        #: The agent that gets no time now.
+        self._asleep: str | None = None
+        self._has_woken = threading.Event()
         self._server_rests_until = 0.0
         self._sleeping: list[threading.Thread] = []
         self._given_up = threading.Event()
@@ -120,18 +121,19 @@ class Chaos:
         began = time.monotonic()
         self.stack.start(AGENTS, limit=LIMIT)
         self.stack.register(PROBE, PROJECT)
-        making = threading.Thread(target=self._make_runs)
-        making.start()
+        making = [threading.Thread(target=target) for target in (self._make_runs, self._make_sleepers)]
+        for thread in making:
+            thread.start()
         try:
             self._strike()
         finally:
             self._given_up.set()
             # the last one to be hit may have been the server, without which no run can be made
-            threads = [making, *self._sleeping]
+            threads = [*making, *self._sleeping]
             self._keep_up(stacks.PATIENCE, lambda: not any(thread.is_alive() for thread in threads))
             for thread in threads:
                 thread.join(stacks.PATIENCE)
-        assert not making.is_alive(), "the runs were not made"
+        assert not any(thread.is_alive() for thread in making), "the runs were not made"
         self._keep_up(BOUND, self._is_over)
         self.outcome.seconds = time.monotonic() - began
         self._gather()
@@ -143,32 +145,41 @@ class Chaos:
         They are spread over the hits, so that there is something to be hit to the last one.
         """
         chosen = random.Random(self.outcome.seed)
-        sleepers = {self._each * number // self._pauses for number in range(self._pauses)}
-        with contextlib.closing(
-            client.Client(self.stack.url, self.stack.api._key, patience=stacks.PATIENCE)
-        ) as api:
+        with self._client() as api:
             for number in range(self._each):
                 due = number / self._each * self._kills - 3
                 while self.outcome.kills.total() < due and not self._given_up.wait(0.02):
                     pass
-                for mode, flow in FLOWS.items():
-                    is_sleeper = mode == "reschedule" and number in sleepers
-                    seconds = SLEEPER if is_sleeper else chosen.uniform(*self._seconds)
-                    made = api.create_flow_run(
-                        flow=f"{PROJECT}/{flow}",
-                        parameters={"folder": str(self._folder), "seconds": seconds},
-                        idempotency_key=str(number),
-                    )
-                    if is_sleeper:
-                        self._sleepers.add(str(made.id))
-                    self.outcome.acknowledged[str(made.id)] = mode
+                self._make(api, "crash", chosen.uniform(*self._seconds), f"{number}")
+                if number >= self._pauses:
+                    self._make(api, "reschedule", chosen.uniform(*self._seconds), f"{number}")
+
+    def _make_sleepers(self) -> None:
+        """One after the other: each is paused for longer than the others run, and two agents must stay awake."""
+        with self._client() as api:
+            for number in range(self._pauses):
+                self._has_woken.clear()
+                self._sleepers.add(self._make(api, "reschedule", SLEEPER, f"sleeper {number}"))
+                self._has_woken.wait(0 if self._given_up.is_set() else stacks.PATIENCE)
+
+    def _client(self) -> contextlib.closing[client.Client]:
+        return contextlib.closing(
+            client.Client(self.stack.url, self.stack.api._key, patience=stacks.PATIENCE)
+        )
+
+    def _make(self, api: client.Client, mode: str, seconds: float, key: str) -> str:
+        parameters = {"folder": str(self._folder), "seconds": seconds}
+        flow = f"{PROJECT}/{FLOWS[mode]}"
+        made = str(api.create_flow_run(flow=flow, parameters=parameters, idempotency_key=key).id)
+        self.outcome.acknowledged[made] = mode
+        return made
 
     # --- striking ---
 
     def _strike(self) -> None:
         """Until enough has hit, or nothing is left to be hit."""
         names, weights = list(KINDS), list(KINDS.values())
-        deadline = time.monotonic() + 6 * self._kills * self._every + self._pauses * SLEEPER + BOUND
+        deadline = time.monotonic() + 6 * self._kills * self._every + self._pauses * 3 * SLEEPER + BOUND
         while self.outcome.kills.total() < self._kills or len(self.outcome.paused) < self._pauses:
             assert time.monotonic() < deadline, (
                 f"only {_counted(self.outcome.kills)} and {len(self.outcome.paused)} pauses hit"
@@ -176,6 +187,8 @@ class Chaos:
             self._keep_up(self._random.uniform(0.5, 1.5) * self._every, lambda: False)
             self._pause_a_sleeper()
             if self.outcome.kills.total() == self._kills:
+                if self._is_over():
+                    return
                 continue
             kind = self._random.choices(names, weights)[0]
             has_hit = False
@@ -231,25 +244,20 @@ class Chaos:
         return False
 
     def _awake(self) -> list[str]:
-        return sorted(self.stack.agents.keys() - self._asleep)
+        return sorted(self.stack.agents.keys() - {self._asleep})
 
     def _pause_a_sleeper(self) -> None:
-        """A host that sleeps past the deadline of one of its runs: the agent, the supervisor and the run get no time.
-
-        One agent at least stays awake, or nobody could begin another attempt.
-        """
-        if len(self._awake()) == 1:
+        """A host that sleeps past the deadline of its run: the agent, the supervisor and the run get no time."""
+        if self._asleep is not None:
             return
         for one in self.stack.run_processes():
-            if one.flow_run_id not in self._sleepers - self.outcome.paused or not self._has_started(one):
+            waits = one.flow_run_id in self._sleepers - self.outcome.paused
+            if not waits or one.run is None or not self._has_started(one):
                 continue
-            name = next(name for name in self.stack.agents if self._directory(name, one).exists())
-            if one.run is None or name in self._asleep:
-                continue
+            self._asleep = next(name for name in self.stack.agents if self._directory(name, one).exists())
             self.outcome.paused.add(one.flow_run_id)
             self.outcome.struck[one.flow_run_id].add(one.fence)
-            self._asleep.add(name)
-            self._sleeping.append(threading.Thread(target=self._sleep, args=(one, one.run, name)))
+            self._sleeping.append(threading.Thread(target=self._sleep, args=(one, one.run, self._asleep)))
             self._sleeping[-1].start()
             return
 
@@ -273,7 +281,8 @@ class Chaos:
                 if identity.start_time(pid) == known[pid]:
                     os.kill(pid, signal.SIGCONT)
             time.sleep(0.7)
-        self._asleep.discard(name)
+        self._asleep = None
+        self._has_woken.set()
 
     def _has_started(self, one: stacks.RunProcess) -> bool:
         said = [line for line in self._lines(one.flow_run_id) if line["fence"] == one.fence]

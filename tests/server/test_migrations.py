@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import schemas
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace import errors
 from headrace.server import migrations, tables
@@ -218,26 +219,19 @@ def test_an_upgrade_waits_briefly_for_a_busy_table_and_comes_again(
     name = postgres.create()
     database, other = open_database(postgres.url(name)), open_database(postgres.url(name))
     portal.run(database.write(lambda connection, now: migrations.make(connection, now, "0001")))
-    gone, held = asyncio.Event(), asyncio.Event()
 
-    async def hold() -> None:
+    async def hold() -> AsyncConnection:
         """A long transaction of somebody else."""
-        async with other._backend._engine.connect() as connection:  # type: ignore[attr-defined]
-            await connection.exec_driver_sql("LOCK TABLE flow_runs IN ACCESS SHARE MODE")
-            held.set()
-            await gone.wait()
+        connection = await other._backend._engine.connect()  # type: ignore[attr-defined]
+        await connection.exec_driver_sql("LOCK TABLE flow_runs IN ACCESS SHARE MODE")
+        return connection
 
-    async def wait() -> None:
-        await held.wait()
-
-    holding = portal.start(hold())
-    portal.run(wait())
+    holding = portal.run(hold())
     monkeypatch.setattr(migrations, "TRIES", 1)
     with pytest.raises(errors.Unavailable, match="nothing was changed"):
         portal.run(migrations.upgrade(database))
     assert shape(database, portal)[0] == "0001"
-    portal.loop.call_soon_threadsafe(gone.set)
-    holding.result(10)
+    portal.run(holding.close())
     assert portal.run(migrations.upgrade(database)) == ("0001", HEAD)
 
 

@@ -16,10 +16,10 @@ from headrace import errors
 from headrace.core import reasons
 from headrace.core.limits import WhenFull
 from headrace.core.states import Reason, StateType
-from headrace.server import moves, tables
+from headrace.server import deadlines, lateness, moves, tables
 from headrace.server.dispatch import Dispatch
 from headrace.server.loops import reaper
-from headrace.wire import agents, flows, operations, run_configs, runs, schedules, versions
+from headrace.wire import agents, control, flows, operations, run_configs, runs, schedules, versions
 from running import Server
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
@@ -233,6 +233,50 @@ def paused(life: Life) -> Reason:
     held = running(life)
     life.finish(held, StateType.PAUSED)
     return why(life, held)
+
+
+@cause("held")
+def held_by_somebody(life: Life) -> Reason:
+    held = running(life)
+    life.server.call(operations.pause_flow_run, control.PauseFlowRun(flow_run_id=held.flow_run_id))
+    life.finish(held, StateType.PAUSED)
+    return why(life, held)
+
+
+@cause("rejected")
+def rejected(life: Life) -> Reason:
+    held = running(life)
+    life.finish(held, StateType.PAUSED)
+    life.server.call(operations.reject_flow_run, control.RejectFlowRun(flow_run_id=held.flow_run_id))
+    return why(life, held)
+
+
+@cause("marked")
+def marked(life: Life) -> Reason:
+    held = running(life)
+    asked = control.MarkFlowRun(flow_run_id=held.flow_run_id, type="Success", reason="done by hand")
+    life.server.call(operations.mark_flow_run, asked)
+    return why(life, held)
+
+
+@cause("pause_timed_out")
+def pause_timed_out(life: Life) -> Reason:
+    held = running(life)
+    life.finish(held, StateType.PAUSED, pause_seconds=60.0)
+    life.server.clock.advance(61)
+    assert life.server.write(lambda call: deadlines.end(call, held.flow_run_id))
+    return why(life, held)
+
+
+@cause("late_cancelled")
+def late_cancelled(life: Life) -> Reason:
+    asked = flows.UpdateFlow(flow_id=life.flow.flow_id, cancel_late_seconds=60)
+    life.server.call(operations.update_flow, asked)
+    run = life.create()
+    life.server.clock.advance(61)
+    assert life.server.write(lambda call: lateness.cancel(call, run.id))
+    found = life.read(run.id).state
+    return Reason(found.code, found.message)
 
 
 @cause("cancelling")

@@ -13,9 +13,10 @@ from headrace import errors
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("up", "up", "Start a server and an agent here; print one link that signs you in."),
     "run": ("runs", "run", "Ask for a run of a flow, and watch it."),
-    "runs": ("runs", "runs", "List flow runs, or show one."),
+    "runs": ("control", "runs", "List flow runs, show one; cancel, approve, mark, delete one or many."),
     "logs": ("runs", "logs", "Show a run's logs, follow or search them."),
     "cancel": ("runs", "cancel", "Cancel a run."),
+    "pause": ("control", "pause", "Pause a run at the end of its running tasks."),
     "resume": ("runs", "resume", "Approve a paused run."),
     "rerun": ("runs", "rerun", "Run again what failed, or from chosen tasks; other results are taken over."),
     "schedule": ("schedules", "schedule", "Make, show, pause and preview schedules."),

@@ -149,7 +149,7 @@ def runs(
 def show(run: str, form: str) -> None:
     """One run: its state, why it waits, its tasks."""
     api = client.Client()
-    found = _find(api, run)
+    found = find(api, run)
     if form == "json":
         output.json(found)
         return
@@ -157,6 +157,9 @@ def show(run: str, form: str) -> None:
         ("run", f"{found.name}  {found.id}"),
         ("flow", f"{found.project}/{found.flow} version {found.version}"),
         ("state", f"{output.state(found.state)}  {found.state.message}".rstrip()),
+        ("marked", f"{found.mark.type} by {found.mark.by}: {found.mark.reason}" if found.mark else ""),
+        ("pauses", "after its running tasks" if found.pausing else ""),
+        ("until", f"{found.pause_ends_at:%Y-%m-%d %H:%M:%S} UTC" if found.pause_ends_at else ""),
         ("waits", f"{found.waits.sentence} ({found.waits.code})" if found.waits else ""),
         ("reason", _advice(found.state.code)),
         ("parameters", msgspec.json.encode(found.parameters).decode() if found.parameters else ""),
@@ -196,7 +199,7 @@ def logs(
 ) -> int:
     """Show a run's logs."""
     api = client.Client()
-    found = _find(api, run)
+    found = find(api, run)
     lowest = _LEVELS[level.lower()]
     if download:
         request = msgspec.convert(
@@ -221,18 +224,18 @@ def logs(
 def cancel(run: str, reason: str) -> None:
     """Cancel a run, by its id or name."""
     api = client.Client()
-    found = _find(api, run)
+    found = find(api, run)
     after = api.call(operations.cancel_flow_run, wire_runs.CancelFlowRun(flow_run_id=found.id, reason=reason))
     output.say(f"{after.name} is {after.state.name}")
 
 
 @click.command()
 @click.argument("run")
-def resume(run: str) -> None:
+@click.option("--comment", default="", help="It is shown with the run.")
+def resume(run: str, comment: str) -> None:
     """Approve a paused run, by its id or name."""
     api = client.Client()
-    found = _find(api, run)
-    after = api.call(operations.resume_flow_run, wire_runs.ResumeFlowRun(flow_run_id=found.id))
+    after = api.resume_flow_run(find(api, run).id, comment)
     output.say(f"{after.name} is {after.state.name}")
 
 
@@ -264,7 +267,7 @@ def rerun(
     if from_start and (tasks or options["from_failed"]):
         raise click.UsageError("--from-start runs everything: leave --from and --from-failed out")
     api = client.Client()
-    found = _find(api, run)
+    found = find(api, run)
     known = operations.read_version, flows.VersionRef(version_id=found.version_id)
     config, labels = options["run_config"], list(options["labels"])
     request = restarts.RerunFlowRun(
@@ -334,7 +337,7 @@ def _names(flow: str) -> tuple[str, str]:
     return project, name
 
 
-def _find(api: client.Client, text: str) -> wire_runs.FlowRun:
+def find(api: client.Client, text: str) -> wire_runs.FlowRun:
     """A run by its id, the beginning of its id, or its name (the newest of that name)."""
     with contextlib.suppress(ValueError):
         return api.call(operations.read_flow_run, wire_runs.FlowRunRef(flow_run_id=UUID(text)))

@@ -6,6 +6,7 @@ import click
 
 from headrace import client
 from headrace.cli import output
+from headrace.wire import flows, operations
 from headrace.wire import versions as wire
 
 _named = click.argument("flow_name", metavar="PROJECT/FLOW")
@@ -38,10 +39,28 @@ def show(flow_name: str, form: str) -> None:
         "paused": "yes" if found.paused else "no",
         "archived": "yes" if found.archived_at else "no",
         "priority": str(found.priority),
+        "late after": _length(found.late_after_seconds, "the usual time"),
+        "cancelled when late for": _length(found.cancel_late_seconds, "never"),
         "success": rate,
         "next run": f"{found.next_run_at:%Y-%m-%d %H:%M:%S} UTC" if found.next_run_at else "–",
     }
     output.table(("", ""), list(facts.items()))
+
+
+@flow.command("set")
+@_named
+@click.option("--paused/--resumed", default=None, help="Whether its runs start.")
+@click.option("--priority", type=int, help="Of its runs, from -10 to 10.")
+@click.option("--slots", type=int, help="How many slots its runs take of each limit.")
+@click.option("--late-after", "late_after_seconds", type=float, metavar="SECONDS", help="When a run that is due counts as late.")
+@click.option("--cancel-late", "cancel_late_seconds", type=float, metavar="SECONDS", help="When a run that has not started is cancelled.")
+@click.option("--lost-after", "lost_after_seconds", type=float, metavar="SECONDS", help="When a run without contact is lost.")
+def set_(flow_name: str, **settings: Any) -> None:
+    """Change settings that survive new versions. Of the times 0 goes back to what holds without them."""
+    api = client.Client()
+    request = flows.UpdateFlow(flow_id=api.find_flow(flow_name).id, **settings)
+    found = api.call(operations.update_flow, request)
+    output.say(f"{found.project}/{found.name} is set")
 
 
 @flow.command("versions")
@@ -146,3 +165,7 @@ def _words(gone: wire.Deletion) -> str:
         f" {gone.waiting} waiting runs end, {gone.running} running ones are told to stop;"
         f" the history of {gone.kept} runs stays until retention removes it"
     )
+
+
+def _length(seconds: float | None, otherwise: str) -> str:
+    return otherwise if seconds is None else output.length(seconds)

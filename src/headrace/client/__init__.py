@@ -12,15 +12,16 @@ from uuid import UUID
 import msgspec
 
 from headrace.client.audit import Audit
-from headrace.client.connection import Connection, enter_run, problem
+from headrace.client.bulk import Bulk
+from headrace.client.connection import Connection, enter_run, inside, problem
 from headrace.client.limits import Limits
 from headrace.client.notifications import Notifications, Slas
 from headrace.client.schedules import Schedules
 from headrace.client.versions import Versions
-from headrace.wire import flows, logs, operations, restarts, run_configs, runs
+from headrace.wire import control, flows, logs, operations, restarts, run_configs, runs
 from headrace.wire import versions as wire_versions
 
-__all__ = ["Client", "enter_run", "problem"]
+__all__ = ["Client", "enter_run", "inside", "problem"]
 
 
 class Client(Connection):
@@ -180,8 +181,36 @@ class Client(Connection):
             operations.cancel_flow_run, runs.CancelFlowRun(flow_run_id=flow_run_id, reason=reason)
         )
 
-    def resume_flow_run(self, flow_run_id: UUID) -> runs.FlowRun:
-        return self.call(operations.resume_flow_run, runs.ResumeFlowRun(flow_run_id=flow_run_id))
+    def pause_flow_run(
+        self, flow_run_id: UUID, comment: str = "", *, seconds: float | None = None
+    ) -> runs.FlowRun:
+        """Pauses a run when its running tasks have ended; after `seconds` of pause it fails."""
+        request = control.PauseFlowRun(flow_run_id=flow_run_id, comment=comment, seconds=seconds)
+        return self.call(operations.pause_flow_run, request)
+
+    def resume_flow_run(self, flow_run_id: UUID, comment: str = "") -> runs.FlowRun:
+        """Approves a paused run: it goes on where it stopped."""
+        request = runs.ResumeFlowRun(flow_run_id=flow_run_id, comment=comment)
+        return self.call(operations.resume_flow_run, request)
+
+    def reject_flow_run(self, flow_run_id: UUID, comment: str = "") -> runs.FlowRun:
+        """Refuses what a paused run waits for: it ends as Cancelled."""
+        request = control.RejectFlowRun(flow_run_id=flow_run_id, comment=comment)
+        return self.call(operations.reject_flow_run, request)
+
+    def mark_flow_run(self, flow_run_id: UUID, as_: control.Verdict, reason: str) -> runs.FlowRun:
+        """Overrules a run: one that has not ended ends so; of one that has, it is shown beside the state."""
+        request = control.MarkFlowRun(flow_run_id=flow_run_id, type=as_, reason=reason)
+        return self.call(operations.mark_flow_run, request)
+
+    def delete_flow_run(self, flow_run_id: UUID) -> None:
+        """Deletes a finished run with all that was recorded of it."""
+        self.call(operations.delete_flow_run, control.DeleteFlowRun(flow_run_id=flow_run_id))
+
+    @property
+    def bulk(self) -> Bulk:
+        """Things done with many runs at once."""
+        return Bulk(self)
 
     def rerun(
         self,

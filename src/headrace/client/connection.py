@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
+from uuid import UUID
 
 import msgspec
 
@@ -40,15 +41,24 @@ class _Identity:
 
     server_url: str
     token: str
+    flow_run_id: UUID | None
+    fence: int
 
 
 _inside: _Identity | None = None
 
 
-def enter_run(server_url: str, token: str) -> None:
+def enter_run(server_url: str, token: str, flow_run_id: UUID | None = None, fence: int = 0) -> None:
     """From here on this process is a run's: a `Client()` that is told nothing else speaks with the run's token."""
     global _inside
-    _inside = _Identity(server_url, token)
+    _inside = _Identity(server_url, token, flow_run_id, fence)
+
+
+def inside() -> tuple[str, str, UUID | None, int] | None:
+    """What `enter_run` was told, for another process of the same run; None outside a run."""
+    if _inside is None:
+        return None
+    return _inside.server_url, _inside.token, _inside.flow_run_id, _inside.fence
 
 
 @dataclasses.dataclass(frozen=True)

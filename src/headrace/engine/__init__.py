@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from headrace.core import states
-from headrace.wire import runs
+from headrace.wire import artifacts, runs
 
 
 class Reporter(Protocol):
@@ -24,6 +24,10 @@ class Reporter(Protocol):
         result: runs.ResultRef | None = None,
     ) -> None:
         """One task run (`map_index` −1: the task itself, or the parent of mapped children) has entered a state."""
+        ...
+
+    def artifact(self, record: artifacts.ArtifactRecord) -> None:
+        """A task shows something; from any thread."""
         ...
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
@@ -43,6 +47,9 @@ class Silent:
         attempt: int = 1,
         result: runs.ResultRef | None = None,
     ) -> None:
+        pass
+
+    def artifact(self, record: artifacts.ArtifactRecord) -> None:
         pass
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:

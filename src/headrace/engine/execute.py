@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from headrace import client, errors, settings
 from headrace.core import states
-from headrace.engine import content, flow_runner, gate, logs, reporter, results
+from headrace.engine import content, flow_runner, gate, logs, pausing, reporter, results
 from headrace.executors import tracebacks
 from headrace.graph import context
 from headrace.launch import directory as run_directory
@@ -78,15 +78,23 @@ class _Refused(Exception):
     """The server does not want this attempt: it ends without a word."""
 
 
-def run(handover: run_directory.Handover, directory: Path, *, announce: Callable[[str], None]) -> int:
+def run(
+    handover: run_directory.Handover,
+    directory: Path,
+    *,
+    announce: Callable[[str], None],
+    orders: int | None = None,
+) -> int:
     """Runs what was handed over and answers with the process's exit code.
 
     `announce` is told how far the run is: `started` with the time at which the lease was asked for, `reporting`, `reported`.
+    Through the pipe `orders` comes the order to pause.
     """
     stopping = Stopping()
     api = client.Client(handover.server_url, handover.assignment.token, patience=PATIENCE)
-    client.enter_run(handover.server_url, handover.assignment.token)
-    process = _RunProcess(handover.assignment, directory, api, stopping, announce)
+    held = handover.assignment
+    client.enter_run(handover.server_url, held.token, held.flow_run_id, held.fence)
+    process = _RunProcess(handover.assignment, directory, api, stopping, announce, pausing.Pausing(orders))
     try:
         return process.run()
     except _Refused as refusal:
@@ -104,7 +112,10 @@ class _RunProcess:
         api: client.Client,
         stopping: Stopping,
         announce: Callable[[str], None],
+        pauses: pausing.Pausing,
     ) -> None:
+        self._pauses = pauses
+        self._pause_ends_after: timedelta | None = None
         self._assignment = assignment
         self._directory = directory
         self._api = api
@@ -203,7 +214,9 @@ class _RunProcess:
             tries += 1
             sent = time.monotonic()
             try:
-                self._api.call(operations.heartbeat_flow_run, request, timeout=10, patience=0)
+                answer = self._api.call(operations.heartbeat_flow_run, request, timeout=10, patience=0)
+                if answer.orders.superseded:  # the start was accepted once, and is over
+                    raise _Refused("another attempt has taken over, or the run has ended")
                 return sent
             except _PASSING:
                 time.sleep(random.uniform(0.05, min(10.0, 0.2 * 2 ** min(tries, 10))))  # noqa: S311 - jitter, no secret
@@ -218,7 +231,11 @@ class _RunProcess:
         sys.path.insert(0, str(Path.cwd()))
         try:
             flow = content.unpack(packed)
-            return self._runner(flow, reports).run().state
+            runner = self._runner(flow, reports)
+            self._pauses.attach(runner.pause)
+            state = runner.run().state
+            self._pause_ends_after = runner.pause_ends_after
+            return state
         except errors.HeadraceError as error:
             logger.error("%s", error.message)  # noqa: TRY400 - the sentence says it; the traceback is ours
             code = "import_failed" if isinstance(error, errors.ContentError) else "flow_failed"
@@ -258,6 +275,7 @@ class _RunProcess:
             ),
             log_prints=options.log_prints,
             timeout=assignment.timeout_seconds,
+            pause_timeout=options.pause_timeout,
             on_state=options.on_state,
             subject=flow,
         )
@@ -299,6 +317,7 @@ class _RunProcess:
             name=ended.name,
             message=ended.message[: reporter.MESSAGE_CHARACTERS],
             code=ended.code,
+            pause_seconds=None if self._pause_ends_after is None else self._pause_ends_after.total_seconds(),
         )
         request_id, until = uuid4().hex, time.monotonic() + reporter.GIVE_UP_SECONDS
         while True:

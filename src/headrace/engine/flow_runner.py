@@ -5,15 +5,16 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Generator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from headrace import engine, errors, settings
 from headrace.core import reasons, states
-from headrace.engine import gate, hooks, inputs, outcome, plan, results, terms, walker
+from headrace.engine import gate, hooks, inputs, outcome, plan, results, showing, terms, walker
 from headrace.executors import interrupts, kinds, tracebacks
 from headrace.graph import context, graph, options
+from headrace.graph import showing as shown_to
 from headrace.wire import executors as wire_executors
 
 logger = logging.getLogger("headrace.flow")
@@ -23,7 +24,7 @@ Known = terms.Known
 
 
 class FlowRunner:
-    """One run of a graph. `run` may be called once; `cancel` from any thread and at any time.
+    """One run of a graph. `run` may be called once; `cancel` and `pause` from any thread and at any time.
 
     Arguments
     ---------
@@ -41,6 +42,7 @@ class FlowRunner:
     tag_slots: what tasks with limited tags pass through.
     log_prints: for tasks that do not say.
     timeout: seconds after which the run ends as Failed (TimedOut).
+    pause_timeout: after how long a task's pause is to end where the task does not say.
     on_state: hooks of the flow, called with `subject` (the flow).
     """
 
@@ -60,12 +62,16 @@ class FlowRunner:
         tag_slots: gate.Gate | None = None,
         log_prints: bool = False,
         timeout: float | None = None,
+        pause_timeout: timedelta | None = None,
         on_state: tuple[options.Hook, ...] = (),
         subject: Any = None,
     ) -> None:
         self._graph = of
         self._descriptor = executor or wire_executors.LocalExecutor()
         self._timeout = timeout
+        self._pause_timeout = pause_timeout
+        #: Of a run that has ended Paused: after how long the pause is to end, if ever.
+        self.pause_ends_after: timedelta | None = None
         self._hooks = on_state
         self._subject = of if subject is None else subject
         self._terms = terms.Terms(
@@ -80,17 +86,20 @@ class FlowRunner:
             largest=largest,
             tag_slots=tag_slots or gate.Gate(),
         )
+        self._has_server = reporter is not None
         # Re-entrant: `cancel` may come from a signal handler, in the thread that holds it.
         self._lock = threading.RLock()
         self._walker: walker.Walker | None = None
         #: Why it was told to stop, if it was: cancelled or timed out.
         self._stopped_as: str | None = None
+        self._pausing = self._held = False
 
     def run(self) -> outcome.FlowState:
         """Walks the graph to its end. Raises only what is no outcome of the run: a graph that is wrong, KeyboardInterrupt."""
         walks = plan.plan(self._graph)
         self._terms.reporter.on_cancel(self.cancel)
-        with context.entered(self._terms.run), self._stoppable():
+        shown = showing.Shown(self._terms.reporter, keeps=not self._has_server)
+        with context.entered(self._terms.run), shown_to.to(shown.take), self._stoppable():
             before = self._announce(outcome.PENDING, T.RUNNING, "Running", "")
             self._walk(walks)
             state, exception = self._conclude(walks)
@@ -107,11 +116,20 @@ class FlowRunner:
                 exception = errors.RunFailed(state.message or state.name)
             value = value if state.is_success else None
         tasks = {slug: walk.state for slug, walk in walks.items()}
-        return outcome.FlowState(self._graph.name, state, tasks, value=value, exception=exception)
+        return outcome.FlowState(
+            self._graph.name, state, tasks, value=value, exception=exception, artifacts=shown.kept
+        )
 
     def cancel(self) -> None:
         """Ends the run as Cancelled: nothing is started any more, and what runs is interrupted."""
         self._stop("cancelled")
+
+    def pause(self) -> None:
+        """Ends the run as Paused when the tasks that run have ended, if something is left to do then."""
+        with self._lock:
+            self._pausing = True
+            if self._walker is not None:
+                self._walker.pause()
 
     def _stop(self, why: str) -> None:
         with self._lock:
@@ -144,7 +162,12 @@ class FlowRunner:
                 self._walker = walking
                 if self._stopped_as is not None:
                     walking.stop()
+                if self._pausing:
+                    walking.pause()
             walking.walk()
+            self._held = walking.held
+            pauses = [after or self._pause_timeout for after in walking.pauses]
+            self.pause_ends_after = min((after for after in pauses if after is not None), default=None)
         finally:
             # An executor that is closed must not be interrupted any more.
             with self._lock:
@@ -175,6 +198,8 @@ class FlowRunner:
         if paused:
             names = ", ".join(f"'{walk.slug}'" for walk in paused)
             return states.State(T.PAUSED, "Paused", now, f"waits for an approval of {names}"), None
+        if self._held:
+            return states.State(T.PAUSED, "Paused", now), None
         failed = [walk for walk in references if walk.state.is_failure]
         if failed:
             return _failure(failed, now)

@@ -1,13 +1,14 @@
 """What a run has come to: the state of the flow run, of each task run and of each mapped child, with their values."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from headrace import errors
 from headrace.core import states
 from headrace.graph import options
+from headrace.wire import artifacts as wire_artifacts
 from headrace.wire import runs
 
 #: What every task run is before anything is said about it.
@@ -130,9 +131,12 @@ class Tasks(Mapping[str, TaskState]):
 
 
 class FlowState(_Ended):
-    """The state of a flow run, its value, and its tasks' states."""
+    """The state of a flow run, its value, and its tasks' states.
 
-    __slots__ = ("exception", "flow", "state", "tasks", "value")
+    `artifacts` are what its tasks showed, where there is no server to keep them.
+    """
+
+    __slots__ = ("artifacts", "exception", "flow", "state", "tasks", "value")
 
     def __init__(
         self,
@@ -142,8 +146,10 @@ class FlowState(_Ended):
         *,
         value: Any = None,
         exception: BaseException | None = None,
+        artifacts: Sequence[wire_artifacts.ArtifactRecord] = (),
     ) -> None:
         self.flow = flow
+        self.artifacts = list(artifacts)
         self.state = state
         self.tasks = Tasks(tasks)
         self.value = value

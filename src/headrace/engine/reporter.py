@@ -1,4 +1,4 @@
-"""Reports: the states of task runs and the log records of a run, on their way to the server.
+"""Reports: the states of task runs, the log records and the artifacts of a run, on their way to the server.
 
 They leave in order, in batches, on one background thread; an outage only lets them wait, in memory and then in a file,
 and never holds up a task. Answers carry the server's orders, so that no poll of its own is needed to cancel.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from headrace import client, errors
 from headrace.core import states
 from headrace.engine import spool
-from headrace.wire import operations, runs
+from headrace.wire import artifacts, operations, runs
 
 #: A batch leaves after so many seconds, or with so many records or bytes of log.
 INTERVAL_SECONDS = 0.1
@@ -30,10 +31,13 @@ MESSAGE_CHARACTERS = 16 * 1024
 LOG_BYTES = 16 * 1024 * 1024
 #: Seconds for which a batch is sent again to a server that answers with an error of its own.
 GIVE_UP_SECONDS = 120.0
+#: Of a progress that goes on, one word in so many seconds is sent, and the last one.
+PROGRESS_SECONDS = 0.5
 LONGEST_PAUSE = 20.0
 SEND_SECONDS = 15.0
 
-Batch = runs.WriteTaskEvents | runs.WriteLogs
+T = TypeVar("T")
+Batch = runs.WriteTaskEvents | runs.WriteLogs | artifacts.WriteArtifacts
 
 
 class Reporter:
@@ -63,10 +67,14 @@ class Reporter:
         self._changed = threading.Condition(threading.Lock())
         self._events: list[runs.TaskEvent] = []
         self._records: list[runs.LogRecord] = []
+        self._artifacts: list[artifacts.ArtifactRecord] = []
+        #: What progresses have come to, by token.
+        self._progress: dict[str, artifacts.ArtifactRecord] = {}
+        self._progress_at = 0.0
         self._record_bytes = 0
         self._dropped = 0
         self._first_at = 0.0
-        self._event_seq = self._record_seq = 0
+        self._event_seq = self._record_seq = self._artifact_seq = 0
         self._sent_all = True
         self._hurry = self._closing = self._refused = False
         self._retry_at = 0.0
@@ -109,6 +117,15 @@ class Reporter:
             self._record_bytes += len(record.message)
             self._added(len(self._records))
 
+    def artifact(self, record: artifacts.ArtifactRecord) -> None:
+        """One artifact; of a progress that goes on only the last counts."""
+        with self._changed:
+            if record.token:
+                self._progress[record.token] = record
+            else:
+                self._artifacts.append(record)
+            self._added(len(self._artifacts))
+
     def dropped(self, count: int) -> None:
         """So many records were dropped before they came here."""
         with self._changed:
@@ -119,7 +136,8 @@ class Reporter:
             self._sent_all = False
             self._first_at = time.monotonic()
             self._changed.notify_all()
-        elif waiting == BATCH_RECORDS:
+        elif waiting == BATCH_RECORDS or (waiting == 1 and self._progress):
+            # the thread may be waiting for a progress, which has more time
             self._changed.notify_all()
 
     def on_cancel(self, cancel: Callable[[], None]) -> None:
@@ -161,7 +179,10 @@ class Reporter:
     # --- the thread ---
 
     def _pending(self) -> bool:
-        return bool(self._events or self._records or self._dropped)
+        return self._hurries() or bool(self._progress)
+
+    def _hurries(self) -> bool:
+        return bool(self._events or self._records or self._dropped or self._artifacts)
 
     def _work(self) -> None:
         while not self._closing:
@@ -184,6 +205,8 @@ class Reporter:
         self._changed.wait_for(lambda: not self._sent_all or self._closing)
         while not self._closing:
             due = self._retry_at if len(self._outbox) else self._first_at + INTERVAL_SECONDS
+            if not len(self._outbox) and not self._hurries():
+                due = max(due, self._progress_at + PROGRESS_SECONDS)
             full = len(self._events) >= BATCH_RECORDS or len(self._records) >= BATCH_RECORDS
             left = due - time.monotonic()
             if left <= 0 or full or (self._hurry and not len(self._outbox)):
@@ -207,7 +230,7 @@ class Reporter:
             self._event_seq += len(events)
         if self._dropped:
             self._records.append(_flooded(self._dropped))
-        for records, size in _portions(self._records):
+        for records, size in _portions(self._records, _record_size):
             found.append(
                 (
                     runs.WriteLogs(
@@ -217,8 +240,25 @@ class Reporter:
                 )
             )
             self._record_seq += len(records)
+        found += self._artifact_batches()
         self._events, self._records = [], []
         self._record_bytes = self._dropped = 0
+        return found
+
+    def _artifact_batches(self) -> list[tuple[Batch, int]]:
+        """What is shown, as batches. A progress waits while others do: it would only pile up behind them."""
+        now = time.monotonic()
+        if not len(self._outbox) and (self._hurry or now >= self._progress_at + PROGRESS_SECONDS):
+            self._artifacts += self._progress.values()
+            self._progress, self._progress_at = {}, now
+        found: list[tuple[Batch, int]] = []
+        for portion, size in _portions(self._artifacts, _artifact_size):
+            batch = artifacts.WriteArtifacts(
+                flow_run_id=self._run, fence=self._fence, seq=self._artifact_seq, artifacts=portion
+            )
+            found.append((batch, size))
+            self._artifact_seq += len(portion)
+        self._artifacts = []
         return found
 
     def _deliver(self) -> None:
@@ -226,7 +266,7 @@ class Reporter:
             try:
                 self._obey(self._send(batch))
             except errors.HeadraceError as error:
-                if _is_final(error):
+                if _is_final(error) and not _is_unknown(batch, error):
                     self._give_up(error)
                     return
                 if self._may_pass(error):
@@ -238,6 +278,8 @@ class Reporter:
     def _send(self, batch: Batch) -> runs.Written:
         if isinstance(batch, runs.WriteTaskEvents):
             return self._client.call(operations.write_task_events, batch, timeout=SEND_SECONDS, patience=0)
+        if isinstance(batch, artifacts.WriteArtifacts):
+            return self._client.call(operations.write_artifacts, batch, timeout=SEND_SECONDS, patience=0)
         return self._client.call(operations.write_logs, batch, timeout=SEND_SECONDS, patience=0)
 
     def _may_pass(self, error: errors.HeadraceError) -> bool:
@@ -271,30 +313,53 @@ def _is_final(error: errors.HeadraceError) -> bool:
     return isinstance(error, errors.Conflict | errors.Unauthenticated | errors.Forbidden | errors.NotFound)
 
 
+def _is_unknown(batch: Batch, error: errors.HeadraceError) -> bool:
+    """Whether this server is older than artifacts: then they are not shown, and the run goes on."""
+    return isinstance(batch, artifacts.WriteArtifacts) and isinstance(error, errors.NotFound)
+
+
 def _flooded(count: int) -> runs.LogRecord:
     sentence = f"{count} lines dropped: the run logged more than can be sent."
     return runs.LogRecord(datetime.now(UTC), logging.WARNING, "headrace", sentence)
 
 
-def _portions(records: list[runs.LogRecord]) -> list[tuple[list[runs.LogRecord], int]]:
+def _record_size(record: runs.LogRecord) -> int:
+    return 150 + len(record.message)
+
+
+def _artifact_size(record: artifacts.ArtifactRecord) -> int:
+    return len(msgspec.json.encode(record))
+
+
+def _portions(records: list[T], size_of: Callable[[T], int]) -> list[tuple[list[T], int]]:
     """The records in portions that are small enough to send."""
-    found: list[tuple[list[runs.LogRecord], int]] = []
-    portion: list[runs.LogRecord] = []
+    found: list[tuple[list[T], int]] = []
+    portion: list[T] = []
     size = 0
     for record in records:
-        if portion and (len(portion) == BATCH_RECORDS or size + len(record.message) > BATCH_BYTES):
+        more = size_of(record)
+        if portion and (len(portion) == BATCH_RECORDS or size + more > BATCH_BYTES):
             found.append((portion, size))
             portion, size = [], 0
         portion.append(record)
-        size += 150 + len(record.message)
+        size += more
     if portion:
         found.append((portion, size))
     return found
 
 
+#: By which a batch in the file begins.
+_MARKS: dict[bytes, type[Batch]] = {
+    b"E": runs.WriteTaskEvents,
+    b"L": runs.WriteLogs,
+    b"A": artifacts.WriteArtifacts,
+}
+
+
 def _encode(batch: Batch) -> bytes:
-    return (b"E" if isinstance(batch, runs.WriteTaskEvents) else b"L") + msgspec.json.encode(batch)
+    mark = next(mark for mark, kind in _MARKS.items() if isinstance(batch, kind))
+    return mark + msgspec.json.encode(batch)
 
 
 def _decode(frame: bytes) -> Batch:
-    return msgspec.json.decode(frame[1:], type=runs.WriteTaskEvents if frame[:1] == b"E" else runs.WriteLogs)
+    return msgspec.json.decode(frame[1:], type=_MARKS[frame[:1]])

@@ -21,7 +21,7 @@ import msgspec
 
 from headrace import client, errors
 from headrace.core import leases, states
-from headrace.engine import execute, heartbeat, processes
+from headrace.engine import execute, heartbeat, pausing, processes
 from headrace.launch import directory as run_directory
 from headrace.launch import identity
 from headrace.wire import operations, runs
@@ -42,6 +42,8 @@ class Watch:
     renewed_at: float | None = None
     reporting: bool = False
     reported: bool = False
+    #: Whether the run process has been told to pause.
+    pausing: bool = False
     #: Why the run process is being ended, and when it is killed.
     ending: str = ""
     kill_at: float | None = None
@@ -137,12 +139,15 @@ class Supervisor:
         """Forks the run process; the answer is where it announces how far it is."""
         parent = os.getpid()
         reading, writing = os.pipe()
+        orders, self._orders = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self._pid = os.fork()
         if self._pid == 0:
-            _become_run_process(handover, self._directory, parent, writing)
+            os.close(self._orders)
+            _become_run_process(handover, self._directory, parent, writing, orders)
         os.close(writing)
+        os.close(orders)
         os.set_blocking(reading, False)
         return reading
 
@@ -248,6 +253,10 @@ class Supervisor:
             self._end("another attempt has taken over")
         elif orders.cancel:
             self._end("it was cancelled")
+        elif orders.pause and not watch.pausing:
+            watch.pausing = True
+            with contextlib.suppress(BrokenPipeError):  # the run process has just ended
+                os.write(self._orders, pausing.ORDER)
 
     # --- the end ---
 
@@ -288,7 +297,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _become_run_process(
-    handover: run_directory.Handover, directory: Path, parent: int, announcements: int
+    handover: run_directory.Handover, directory: Path, parent: int, announcements: int, orders: int
 ) -> NoReturn:
     """The forked child: a group of its own, default signals, and then the run."""
     code = 1
@@ -298,7 +307,9 @@ def _become_run_process(
             signal.signal(number, signal.SIG_DFL)
         os.setpgid(0, 0)
         processes.end_with_parent(parent)
-        code = execute.run(handover, directory, announce=lambda line: _announce(announcements, line))
+        code = execute.run(
+            handover, directory, announce=lambda line: _announce(announcements, line), orders=orders
+        )
     finally:
         os._exit(code)
 

@@ -319,7 +319,7 @@ def _from_signal(signal: errors.Signal) -> Answer:
             )
             return Answer("retry", error, signal.message, retryable=True, after=signal.after)
         case errors.Pause():
-            return Answer("pause", None, signal.message)
+            return Answer("pause", None, signal.message, after=signal.timeout)
         case errors.Loop():
             return Answer("loop", signal.value, signal.message)
         case _:

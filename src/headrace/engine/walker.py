@@ -5,18 +5,29 @@ is ready on a stack, so that a mapped child's own successor runs before its sibl
 tasks of their own: they are an index, a state and a value.
 """
 
-import dataclasses
 import itertools
 import logging
 import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from headrace import errors, executors
 from headrace.core import states
-from headrace.engine import hooks, inputs, mapping, outcome, plan, reuse, task_runner, terms, timers, verdicts
+from headrace.engine import (
+    hooks,
+    inputs,
+    mapping,
+    outcome,
+    plan,
+    reuse,
+    task_runner,
+    terms,
+    timers,
+    trials,
+    verdicts,
+)
 from headrace.executors import tracebacks
 from headrace.graph import context, triggers
 from headrace.wire import runs
@@ -25,24 +36,6 @@ logger = logging.getLogger("headrace.task")
 
 T = states.StateType
 _NO_STATES: list[outcome.TaskState] = []
-
-
-@dataclasses.dataclass(slots=True)
-class _Trial:
-    """What a task run that is not at its first try carries from try to try."""
-
-    attempt: int = 1
-    loop_count: int = 1
-    loop_value: Any = None
-    key: str | None = None
-
-
-class _Flight(NamedTuple):
-    """A call that the executor has."""
-
-    walk: plan.Walk
-    own: task_runner.Own
-    looking: bool
 
 
 Place = tuple[plan.Walk, int]
@@ -57,14 +50,18 @@ class Walker:
         self.stopped = False
         #: The task runs that wait for an approval.
         self.paused: list[Place] = []
+        #: After how long each of these pauses is to end; None where the task does not say.
+        self.pauses: list[timedelta | None] = []
+        #: Whether it was told to pause before its end.
+        self.held = self._pausing = False
         self._executor = executor
         self._terms = given
         self._gate = given.tag_slots
         #: A stack of (node, indices left to start).
         self._ready: list[tuple[plan.Walk, Iterator[int]]] = []
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, trials.Flight] = {}
         self._tickets = itertools.count(1)
-        self._trials: dict[Place, _Trial] = {}
+        self._trials: dict[Place, trials.Trial] = {}
         self._timers = timers.Timers()
         #: Task runs that wait for their next try.
         self._retrying: dict[Place, None] = {}
@@ -83,7 +80,7 @@ class Walker:
         while True:
             self._fill()
             idle = not (self._ready or self._retrying or self._gate.waiting)
-            if not self._flights and (self.stopped or idle):
+            if not self._flights and (self.stopped or self._pausing or idle):
                 break
             for ending in self._executor.wait(self._gate.patience(self._timers.patience())):
                 self._land(ending)
@@ -91,8 +88,15 @@ class Walker:
             self._ready += [(self.walks[slug], iter((index,))) for slug, index in self._gate.arrived()]
         if self.stopped:
             self._cancel_rest()
-        elif self.paused:
+        elif self._pausing or self.paused:
+            self.held = not idle
+            self._gate.close()
             self._keep_all()
+
+    def pause(self) -> None:
+        """No task is started any more; those that run come to their end."""
+        self._pausing = True
+        self._executor.wake()
 
     def stop(self) -> None:
         """No task is started any more; those that run are interrupted."""
@@ -110,7 +114,7 @@ class Walker:
 
     def _fill(self) -> None:
         ready, flights, slots = self._ready, self._flights, self._executor.slots
-        while ready and len(flights) < slots and not self.stopped:
+        while ready and len(flights) < slots and not (self.stopped or self._pausing):
             walk, indices = ready[-1]
             index = next(indices, None)
             if index is None:
@@ -152,7 +156,7 @@ class Walker:
         self._launch(walk, index, given)
 
     def _waits_for_slot(self, walk: plan.Walk, index: int) -> bool:
-        attempt = self._trials.get((walk, index), _Trial()).attempt
+        attempt = self._trials.get((walk, index), trials.Trial()).attempt
         held = self._gate.hold_back(walk.slug, index, attempt, walk.node.tags | walk.options.tags)
         if held is not None:
             self._enter(walk, index, held, attempt=attempt)
@@ -179,7 +183,7 @@ class Walker:
                 largest=of.largest,
             )
         if walk.node.kind in plan.INLINE:
-            self._answer(_Flight(walk, own, looking=False), task_runner.execute(work, own))
+            self._answer(trials.Flight(walk, own, looking=False), task_runner.execute(work, own))
         else:
             self._submit(walk, own, looking=work.looks_up and trial is None)
 
@@ -187,7 +191,7 @@ class Walker:
         work = walk.work
         assert work is not None
         ticket = next(self._tickets)
-        self._flights[ticket] = _Flight(walk, own, looking)
+        self._flights[ticket] = trials.Flight(walk, own, looking)
         if looking:
             call = executors.Call(ticket, task_runner.look_up, work, own)
         else:
@@ -284,7 +288,7 @@ class Walker:
                 answer = task_runner.Answer("failed", error, ending.message, retryable=lost)
                 self._fail(walk, own.map_index, answer, attempt=own.attempt)
 
-    def _answer(self, flight: _Flight, answer: task_runner.Answer) -> None:
+    def _answer(self, flight: trials.Flight, answer: task_runner.Answer) -> None:
         walk, own = flight.walk, flight.own
         index = own.map_index
         match answer.kind:
@@ -303,7 +307,7 @@ class Walker:
             case "pause":
                 # One approval lets it pass once: it may ask again.
                 self._approved.discard((walk.slug, index))
-                if self._may_pass(walk, index, answer.message):
+                if self._may_pass(walk, index, answer.message, answer.after):
                     self._push(walk, index)
             case "loop":
                 trial = self._trial(walk, index)
@@ -312,8 +316,8 @@ class Walker:
             case _:
                 self._fail(walk, index, answer, attempt=own.attempt)
 
-    def _trial(self, walk: plan.Walk, index: int) -> _Trial:
-        return self._trials.setdefault((walk, index), _Trial())
+    def _trial(self, walk: plan.Walk, index: int) -> trials.Trial:
+        return self._trials.setdefault((walk, index), trials.Trial())
 
     def _fail(
         self,
@@ -414,12 +418,13 @@ class Walker:
             if walk.expanded and not walk.state.is_finished:
                 self._cancel(walk, -1)
 
-    def _may_pass(self, walk: plan.Walk, index: int, why: str) -> bool:
+    def _may_pass(self, walk: plan.Walk, index: int, why: str, after: timedelta | None = None) -> bool:
         """Whether a task that pauses was approved, before or now; otherwise it is Paused, or refused and Failed."""
         if (walk.slug, index) in self._approved:
             return True
         if self._terms.approve is None:
             self.paused.append((walk, index))
+            self.pauses.append(after)
             self._enter(walk, index, states.State(T.PAUSED, "Paused", datetime.now(UTC), why))
             return False
         if self._terms.approve(walk.slug, index, why):

@@ -1,7 +1,7 @@
 """Executors: what the tasks of a run are run by. This is their contract; `kinds.build` makes one from its descriptor.
 
 An executor is driven by one thread, the coordinator: it submits at most `slots` unfinished calls and waits for their
-endings. Only `interrupt` may come from any thread.
+endings. Only `wake` and `interrupt` may come from any thread.
 """
 
 import enum
@@ -73,6 +73,10 @@ class Executor(Protocol):
 
     def wait(self, timeout: float | None) -> list[Ending]:
         """The calls that have ended; waits for one until the timeout, or until interrupted."""
+        ...
+
+    def wake(self) -> None:
+        """Lets a `wait` end now. From any thread."""
         ...
 
     def interrupt(self) -> None:

@@ -38,6 +38,9 @@ class LocalExecutor:
         finally:
             self._next = self._interruption = None
 
+    def wake(self) -> None:
+        self._beside.wake()
+
     def interrupt(self) -> None:
         self._interrupted = True
         interruption = self._interruption

@@ -16,6 +16,7 @@ from typing import Any
 
 from headrace import executors
 from headrace.executors import frames, pickling, tracebacks, worker
+from headrace.graph import showing
 
 #: How long a worker that was told goodbye may take before it is killed.
 GOODBYE_SECONDS = 2.0
@@ -46,7 +47,7 @@ class _Worker:
             for name, known in logging.root.manager.loggerDict.items()
             if isinstance(known, logging.Logger) and known.level
         }
-        self.send("setup", sys.path, levels, logging.root.level)
+        self.send("setup", sys.path, levels, logging.root.level, _inside())
 
     def send(self, *message: Any) -> None:
         # A worker that has died is noticed where its pipe is read.
@@ -70,6 +71,12 @@ class _Worker:
         os.close(self._writing)
         os.close(self.reading)
         return code
+
+
+def _inside() -> tuple[Any, ...] | None:
+    """As whom this run speaks to its server. A process that has not loaded the client is no such run's."""
+    client = sys.modules.get("headrace.client")
+    return None if client is None else client.inside()
 
 
 class ProcessExecutor:
@@ -122,6 +129,9 @@ class ProcessExecutor:
 
     def interrupt(self) -> None:
         self._interrupting = True
+        self.wake()
+
+    def wake(self) -> None:
         # A full pipe wakes as well as one more byte.
         with contextlib.suppress(BlockingIOError):
             os.write(self._waker, b"!")
@@ -184,6 +194,10 @@ class ProcessExecutor:
         match message:
             case ("log", ticket, record):
                 self._log(ticket, logging.makeLogRecord(pickling.loads(record)))
+            case ("artifact", record):
+                # this is the coordinator's thread: the run's own sink takes it
+                if (sink := showing.sink()) is not None:
+                    sink(pickling.loads(record))
             case ("begun", _):
                 if speaker.call is not None and speaker.call.timeout is not None:
                     speaker.deadline = time.monotonic() + speaker.call.timeout

@@ -75,9 +75,12 @@ class ThreadExecutor:
         self._pass_deadlines(endings)
         return endings
 
+    def wake(self) -> None:
+        self._ended.put(None)
+
     def interrupt(self) -> None:
         self._interrupting = True
-        self._ended.put(None)
+        self.wake()
 
     def close(self) -> None:
         for job in [*self._running.values(), *self._abandoned.values()]:

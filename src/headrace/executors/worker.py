@@ -10,13 +10,20 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.executors import frames, pickling, tracebacks
+from headrace.graph import showing
+
+if TYPE_CHECKING:
+    from headrace.wire.artifacts import ArtifactRecord
 
 #: How many tasks' code a worker keeps. Both sides forget the oldest in the same order.
 KEPT = 64
+#: Of a progress that goes on, one word in so many seconds leaves the process, and the last one.
+PROGRESS_SECONDS = 0.1
 
 
 class _Forwarding(logging.Handler):
@@ -52,25 +59,52 @@ class _Worker:
         self._lock = threading.Lock()
         self._frames: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._code: dict[int, bytes | tuple[Callable[[Any, Any], Any], Any]] = {}
+        self._progress: dict[str, ArtifactRecord] = {}
+        self._progress_at = 0.0
         self.ticket = 0
 
     def send(self, *message: Any) -> None:
         with self._lock:
             frames.write(self._writing, message)
 
+    def show(self, record: "ArtifactRecord") -> None:
+        """Sends an artifact to the run process."""
+        if not record.token:
+            self.send("artifact", pickling.dumps(record))
+            return
+        with self._lock:
+            self._progress[record.token] = record
+            is_due = time.monotonic() >= self._progress_at + PROGRESS_SECONDS
+        if is_due:
+            self._send_progress()
+
+    def _send_progress(self) -> None:
+        with self._lock:
+            waiting, self._progress = self._progress, {}
+            self._progress_at = time.monotonic()
+        for record in waiting.values():
+            self.send("artifact", pickling.dumps(record))
+
     def serve(self) -> None:
         threading.Thread(target=self._read, name="headrace-frames", daemon=True).start()
+        with showing.to(self.show):
+            self._serve()
+
+    def _serve(self) -> None:
         while True:
             match self._frames.get():
-                case ("setup", path, levels, root_level):
-                    _set_up(self, path, levels, root_level)
+                case ("setup", path, levels, root_level, inside):
+                    _set_up(self, path, levels, root_level, inside)
                 case ("code", key, data):
                     self._code[key] = data
                     if len(self._code) > KEPT:
                         del self._code[next(iter(self._code))]
                 case ("call", ticket, key, timed, own):
                     self.ticket = ticket
-                    self.send(*self._answer(ticket, key, own, timed))
+                    answer = self._answer(ticket, key, own, timed)
+                    if self._progress:
+                        self._send_progress()
+                    self.send(*answer)
                 case _:
                     return
 
@@ -105,8 +139,14 @@ class _Worker:
             return "refused", ticket, f"its value cannot be sent from a worker process: {reason}"
 
 
-def _set_up(worker: _Worker, path: list[str], levels: dict[str, int], root_level: int) -> None:
+def _set_up(
+    worker: _Worker, path: list[str], levels: dict[str, int], root_level: int, inside: tuple[Any, ...] | None
+) -> None:
     sys.path[:] = path
+    if inside is not None:
+        from headrace import client  # 30 ms that a run without a server need not spend
+
+        client.enter_run(*inside)
     root = logging.getLogger()
     root.addHandler(_Forwarding(worker))
     root.setLevel(root_level)

@@ -31,6 +31,8 @@ class Keywords(TypedDict, total=False):
     retries: int
     retry_delay: task_options.Duration
     timeout: task_options.Duration | None
+    #: After how long a run that waits for an approval fails, where the task that waits does not say.
+    pause_timeout: task_options.Duration | None
     #: What becomes of a run whose process is lost: `crash` runs it at most once, `reschedule` at least once.
     on_lost: OnLost
     lost_after: task_options.Duration | None
@@ -58,6 +60,7 @@ class Options:
     retries: int = 0
     retry_delay: timedelta = timedelta(0)
     timeout: timedelta | None = None
+    pause_timeout: timedelta | None = None
     on_lost: OnLost = "crash"
     lost_after: timedelta | None = None
     results: "Path | None" = None
@@ -151,6 +154,7 @@ _NORMAL: dict[str, Callable[[str, Any], Any]] = {
     "retries": task_options.count,
     "retry_delay": _delay,
     "timeout": task_options.timeout,
+    "pause_timeout": task_options.timeout,
     "on_lost": _on_lost,
     "lost_after": task_options.timeout,
     "results": _path,

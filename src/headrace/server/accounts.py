@@ -1,6 +1,7 @@
 """People and service accounts: who there is, what they may do, how the first one comes in."""
 
 import dataclasses
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,10 +24,12 @@ LOCAL_AGENT = "local-agent"
 
 _LONGEST_NAME = 100
 _LONGEST_EMAIL = 254
+_EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*")
 _FIRST_EMAIL = "administrator@localhost"
 
 _users = tables.users
-_by_id = sa.select(_users).where(_users.c.id == sa.bindparam("id"))
+#: Locked: who changes somebody has read what they change.
+_lock = sa.select(_users).where(_users.c.id == sa.bindparam("id")).with_for_update()
 _by_email = sa.select(_users.c.id).where(_users.c.email == sa.bindparam("email"))
 _user_page = (
     sa.select(_users)
@@ -45,8 +48,10 @@ _administrators = (
     .order_by(_users.c.id)
     .with_for_update()
 )
-_end_sessions = sa.delete(tables.sessions).where(tables.sessions.c.user_id == sa.bindparam("user_id"))
-_end_links = sa.delete(tables.start_links).where(tables.start_links.c.user_id == sa.bindparam("user_id"))
+_endings = [
+    sa.delete(table).where(table.c.user_id == sa.bindparam("user_id"))
+    for table in (tables.sessions, tables.start_links, tables.resets)
+]
 
 _accounts = tables.service_accounts
 _account_rows = sa.select(
@@ -98,27 +103,27 @@ def _hash_first_password(
 
 @handles(operations.create_user)
 def create_user(call: Call, request: accounts.CreateUser) -> accounts.CreatedUser:
-    email = _email(request.email)
-    if call.connection.execute(_by_email, {"email": email}).one_or_none() is not None:
-        raise errors.Conflict(f"there is a user with the address {email} already", fields={"email": "taken"})
-    user_id = _insert(call, _name(request.name), email, accounts.Role(request.role), call.prepared)
+    email = read_email(request.email)
+    refuse_taken(call, email)
+    user_id = insert(call, read_name(request.name), email, accounts.Role(request.role), call.prepared)
     link = ""
     if not request.password:
         link = f"{call.service.settings.url}/start?token={make_start_link(call, user_id, lasts=INVITATION)}"
-    return accounts.CreatedUser(user=_user(_found(call, user_id)), link=link)
+    return accounts.CreatedUser(user=_user(found(call, user_id)), link=link)
 
 
 @handles(operations.update_user)
 def update_user(call: Call, request: accounts.UpdateUser) -> accounts.User:
-    row = _found(call, request.user_id)
+    others = _lock_administrators(call, request.user_id)
+    row = found(call, request.user_id)
     role = request.role or row.role
     active = row.active if request.active is None else request.active
     if row.role == "administrator" and row.active and not (role == "administrator" and active):
-        _refuse_last_administrator(call, row.id)
+        _refuse_last_administrator(others)
     ends = row.active and not active
     values = {
         "user_id": row.id,
-        "name": row.name if request.name is None else _name(request.name),
+        "name": row.name if request.name is None else read_name(request.name),
         "role": role,
         "active": active,
         "generation": row.generation + ends,
@@ -126,16 +131,18 @@ def update_user(call: Call, request: accounts.UpdateUser) -> accounts.User:
     call.before = {"name": row.name, "role": row.role, "active": row.active}
     call.connection.execute(_update, values)
     if ends:
-        call.connection.execute(_end_sessions, {"user_id": row.id})
-        call.connection.execute(_end_links, {"user_id": row.id})
-    return _user(_found(call, row.id))
+        for ending in _endings:
+            call.connection.execute(ending, {"user_id": row.id})
+    return _user(found(call, row.id))
 
 
 @handles(operations.delete_user)
 def delete_user(call: Call, request: accounts.UserRef) -> wire.Empty:
-    row = _found(call, request.user_id)
+    others = _lock_administrators(call, request.user_id)
+    row = found(call, request.user_id)
     if row.role == "administrator" and row.active:
-        _refuse_last_administrator(call, row.id)
+        _refuse_last_administrator(others)
+    call.before = {"name": row.name, "email": row.email, "role": row.role}
     call.connection.execute(_delete, {"user_id": row.id})
     return wire.Empty()
 
@@ -156,7 +163,7 @@ def list_service_accounts(
 
 @handles(operations.create_service_account)
 def create_service_account(call: Call, request: accounts.CreateServiceAccount) -> accounts.ServiceAccount:
-    name = _name(request.name)
+    name = read_name(request.name)
     if call.connection.execute(_account_by_name, {"name": name}).one_or_none() is not None:
         raise errors.Conflict(f"there is a service account {name!r} already", fields={"name": "taken"})
     made = accounts.ServiceAccount(
@@ -198,7 +205,7 @@ def ensure_first_administrator(call: Call) -> Begun | None:
     """Makes the first user where there is none; None where there is one."""
     if call.connection.execute(sa.select(_users.c.id).limit(1)).one_or_none() is not None:
         return None
-    user_id = _insert(call, "Administrator", _FIRST_EMAIL, accounts.Role.ADMINISTRATOR, None)
+    user_id = insert(call, "Administrator", _FIRST_EMAIL, accounts.Role.ADMINISTRATOR, None)
     return Begun(user_id, make_start_link(call, user_id))
 
 
@@ -226,7 +233,7 @@ def make_start_link(call: Call, user_id: UUID, *, lasts: timedelta = START_LINK)
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _insert(call: Call, name: str, email: str, role: accounts.Role, password_hash: str | None) -> UUID:
+def insert(call: Call, name: str, email: str, role: accounts.Role, password_hash: str | None) -> UUID:
     user_id = ids.uuid7()
     values = {
         "id": user_id,
@@ -243,15 +250,31 @@ def _insert(call: Call, name: str, email: str, role: accounts.Role, password_has
     return user_id
 
 
-def _found(call: Call, user_id: UUID) -> sa.Row[Any]:
-    row = call.connection.execute(_by_id, {"id": user_id}).one_or_none()
+def found(call: Call, user_id: UUID) -> sa.Row[Any]:
+    row = call.connection.execute(_lock, {"id": user_id}).one_or_none()
     if row is None:
         raise errors.NotFound(f"there is no user {user_id}")
     return row
 
 
-def _refuse_last_administrator(call: Call, user_id: UUID) -> None:
-    if set(call.connection.execute(_administrators).scalars()) <= {user_id}:
+def refuse_taken(call: Call, email: str) -> None:
+    """Raises errors.Conflict where somebody has this address."""
+    if by_email(call, email) is not None:
+        raise errors.Conflict(f"there is a user with the address {email} already", fields={"email": "taken"})
+
+
+def by_email(call: Call, email: str) -> UUID | None:
+    """Who has this address, written as `read_email` writes it."""
+    return call.connection.execute(_by_email, {"email": email}).scalar_one_or_none()
+
+
+def _lock_administrators(call: Call, but: UUID) -> set[UUID]:
+    """The administrators beside this user. Locked before the user is, so that two who change each other do so in turn."""
+    return set(call.connection.execute(_administrators).scalars()) - {but}
+
+
+def _refuse_last_administrator(others: set[UUID]) -> None:
+    if not others:
         raise errors.Conflict("this is the last administrator: make another one first")
 
 
@@ -279,7 +302,7 @@ def _account(row: sa.Row[Any]) -> accounts.ServiceAccount:
     )
 
 
-def _name(name: str) -> str:
+def read_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         sentence = f"a name has 1 to {_LONGEST_NAME} printable characters"
@@ -287,14 +310,9 @@ def _name(name: str) -> str:
     return name
 
 
-def _email(email: str) -> str:
+def read_email(email: str) -> str:
+    """The address as it is kept. Strict, for a mail goes there: no lists, no quotes, no names beside it."""
     email = email.strip().lower()
-    local, at, domain = email.rpartition("@")
-    if (
-        not (local and at and domain)
-        or len(email) > _LONGEST_EMAIL
-        or not email.isprintable()
-        or " " in email
-    ):
+    if len(email) > _LONGEST_EMAIL or not _EMAIL.fullmatch(email):
         raise errors.Invalid("this is not an address of mail", fields={"email": "not an address"})
     return email

@@ -9,6 +9,7 @@ from headrace.core import leases
 from headrace.server import (
     accounts,
     agents,
+    artifacts,
     audit,
     bulk,
     claims,
@@ -18,6 +19,7 @@ from headrace.server import (
     flows,
     identity,
     installation,
+    invitations,
     keys,
     leasing,
     limits,
@@ -25,32 +27,39 @@ from headrace.server import (
     local,
     logs,
     migrations,
+    neighbours,
     notifications,
+    oidc,
     overview,
     projects,
     registration,
     removal,
     reports,
+    resets,
     restarts,
     retention,
     run_queries,
     runs,
     schedules,
     sessions,
+    sign_up,
+    sign_up_rule,
     slas,
     tables,
     task_events,
     task_runs,
     task_slots,
     tokens,
+    variables,
     versions,
+    ways_in,
 )
 from headrace.server.loops import audit as audit_loop
 from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
 from headrace.server.loops import limits as limit_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
-from headrace.web import app, outbound, service, serving
+from headrace.web import app, outbound, service, serving, wakeups
 from headrace.web import database as databases
 from headrace.wire import operations
 
@@ -60,6 +69,7 @@ STATIC = Path(__file__).parent / "static"
 NOUNS = (
     accounts,
     agents,
+    artifacts,
     audit,
     bulk,
     claims,
@@ -68,6 +78,7 @@ NOUNS = (
     deliveries,
     flows,
     installation,
+    invitations,
     keys,
     limits,
     logs,
@@ -77,19 +88,24 @@ NOUNS = (
     registration,
     removal,
     reports,
+    resets,
     restarts,
     retention,
     run_queries,
     runs,
     schedules,
     sessions,
+    sign_up,
+    sign_up_rule,
     slas,
     task_events,
     task_runs,
     task_slots,
+    variables,
     versions,
+    ways_in,
 )
-LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, timekeeper.loop)
+LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, timekeeper.loop, wakeups.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:
@@ -103,11 +119,13 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
         secret=secret,
         identify=identity.identify,
         csrf_token=functools.partial(tokens.csrf_token, secret),
-        audit=audit.record,
+        audit=neighbours.audited,
     )
     built.part(outbound.Outbound).allow(settings.private_receivers)
     built.part(leasing.Leasing).timing = leases.timed(settings.timing)
     built.websockets[live.PATH] = live.serve
+    oidc.set_up(built)
+    neighbours.introduce(built)
     return built
 
 

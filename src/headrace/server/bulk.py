@@ -19,9 +19,9 @@ from headrace.server import control, moves, notices, removal, restarts, run_quer
 from headrace.server.service import Service, handles, prepares, waits
 from headrace.web import pages
 from headrace.web.handlers import Call, Caller, Run
-from headrace.wire import accounts, operations, restarts as wire_restarts
+from headrace.wire import accounts, operations
 from headrace.wire import control as wire_control
-from headrace.wire import runs as wire_runs
+from headrace.wire import restarts as wire_restarts
 
 _runs = tables.flow_runs
 _flows = tables.flows
@@ -39,7 +39,18 @@ _FITS: dict[str, Sequence[StateType]] = {
     "rerun": (StateType.FAILED, StateType.CRASHED, StateType.CANCELLED),
     "delete": tuple(states.FINISHED),
 }
-_FILTERS = ("project", "flow_id", "agent_id", "schedule_id", "restarted_from", "state", "reason", "search", "since", "until")
+_FILTERS = (
+    "project",
+    "flow_id",
+    "agent_id",
+    "schedule_id",
+    "restarted_from",
+    "state",
+    "reason",
+    "search",
+    "since",
+    "until",
+)
 
 _matching = sa.select(_runs.c.id).join(_flows, _flows.c.id == _runs.c.flow_id)
 _locked = (
@@ -145,11 +156,11 @@ def _batch(call: Call[Any], request: wire_control.BulkFlowRuns) -> tuple[list[UU
 
 def _counts(call: Call[Any], request: wire_control.BulkFlowRuns) -> dict[str, int]:
     query = (
-        _matching.with_only_columns(_runs.c.state_type, sa.func.count())
+        _matching.with_only_columns(_runs.c.state_type, sa.func.count().label("runs"))
         .where(*_fitting(call, request))
         .group_by(_runs.c.state_type)
     )
-    return {state: count for state, count in call.connection.execute(query)}
+    return {row.state_type: row.runs for row in call.connection.execute(query)}
 
 
 #: Does it with one run; the run that was made, if one was.
@@ -194,7 +205,9 @@ def _rerun(call: Call[Any], row: sa.Row[Any]) -> UUID | None:
 def _delete(call: Call[Any], row: sa.Row[Any]) -> None:
     if not StateType(row.state_type).is_finished:
         raise errors.Conflict(
-            f"run {row.id} is {row.state_type}: cancel it before it is deleted", state=row.state_type, reason="not_finished"
+            f"run {row.id} is {row.state_type}: cancel it before it is deleted",
+            state=row.state_type,
+            reason="not_finished",
         )
     if removal.is_asked_for(call, row.id):
         raise errors.Conflict(

@@ -59,7 +59,9 @@ def pause_flow_run(call: Call[Any], request: control.PauseFlowRun) -> runs.FlowR
         call.after_commit(lambda: call.service.part(heartbeats.Heartbeats).release(row.id))
     elif state.type not in (StateType.RUNNING, StateType.PAUSED):
         raise errors.Conflict(
-            f"run {row.id} is {state.type}: only a running run can be paused", state=row.state_type, reason="not_running"
+            f"run {row.id} is {state.type}: only a running run can be paused",
+            state=row.state_type,
+            reason="not_running",
         )
     return run_queries.read(call, row.id)
 
@@ -98,7 +100,9 @@ def resume(call: Call[Any], row: sa.Row[Any], comment: str) -> None:
     current = moves.state(row)
     if current.type is not StateType.PAUSED and current.name != "Resumed":
         raise errors.Conflict(
-            f"run {row.id} is {current.type}: only a paused run can be resumed", state=row.state_type, reason="not_paused"
+            f"run {row.id} is {current.type}: only a paused run can be resumed",
+            state=row.state_type,
+            reason="not_paused",
         )
     message = _said(f"approved by {_who(call)}", comment)
     moves.move(call, row, State(StateType.SCHEDULED, "Resumed", call.now, message, call.now), Actor.USER)
@@ -112,7 +116,9 @@ def reject(call: Call[Any], row: sa.Row[Any], comment: str) -> None:
         return
     if current.type is not StateType.PAUSED:
         raise errors.Conflict(
-            f"run {row.id} is {current.type}: only a paused run can be rejected", state=row.state_type, reason="not_paused"
+            f"run {row.id} is {current.type}: only a paused run can be rejected",
+            state=row.state_type,
+            reason="not_paused",
         )
     why = reasons.because("rejected", who=_who(call))
     ended = State(StateType.CANCELLED, "Cancelled", call.now, _said(why.sentence, comment), code=why.code)

@@ -43,6 +43,8 @@ class Dispatch:
         #: Runs for which a waiter is on its way.
         self._tokens: set[UUID] = set()
         self._numbers = itertools.count()
+        #: Tells the other servers what nobody here takes: a run and its queue, or (nothing) that all may look.
+        self.elsewhere: Callable[..., None] = _nobody
 
     def offer(self, run_id: UUID, queue: Queue, wait: timedelta = timedelta(0)) -> None:
         """A run can be claimed, now or after a while: wakes one waiter that takes it, at its exact time."""
@@ -62,6 +64,17 @@ class Dispatch:
 
     def wake_all(self) -> None:
         """Something has changed that may let many runs be claimed: a flow is not paused any more."""
+        self._wake_here()
+        self.elsewhere()
+
+    def heard(self, run_id: str = "", queue_id: str = "", kind: str = "", *labels: str) -> None:
+        """Another server has a run that nobody there takes; without words, there may be any."""
+        if run_id:
+            self._wake(UUID(run_id), Queue(int(queue_id), frozenset(labels), kind), here=True)
+        else:
+            self._wake_here()
+
+    def _wake_here(self) -> None:
         for waiters in self._waiting.values():
             for waiter in waiters:
                 if waiter.hold is not None:
@@ -132,10 +145,13 @@ class Dispatch:
         if not waiters:
             self._waiting.pop(waiter.offer, None)
 
-    def _wake(self, run_id: UUID, queue: Queue) -> None:
+    def _wake(self, run_id: UUID, queue: Queue, *, here: bool = False) -> None:
+        """Wakes one who takes the run, `here` or at any server."""
         self._tokens.discard(run_id)
         able = [waiters for offer, waiters in self._waiting.items() if waiters and offer.serves(queue)]
         if not able:
+            if not here:
+                self.elsewhere(str(run_id), str(queue.id), queue.kind, *queue.labels)
             return
         waiter = min((next(iter(waiters)) for waiters in able), key=lambda waiter: waiter.number)
         self._leave(waiter)
@@ -143,3 +159,7 @@ class Dispatch:
         self._tokens.add(run_id)
         if waiter.hold is not None:
             waiter.hold.wake()
+
+
+def _nobody(*words: str) -> None:
+    """There are no other servers."""

@@ -5,7 +5,7 @@ A heartbeat changes no state. It renews the lease of a run that its sender holds
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -84,11 +84,21 @@ class Heartbeats:
         self._batch: asyncio.Task[dict[UUID, sa.Row[Any]]] | None = None
         #: How many statements wrote how many signs of life, for the tests and for those who measure.
         self.batches = 0
+        #: Tells the other servers of a run whose heartbeat is not held here.
+        self.elsewhere: Callable[[str], None] = _nobody
 
     def release(self, run_id: UUID) -> None:
         """There is news for whoever holds the run: held answers are given now."""
         for hold in self._holds.get(run_id, ()):
             hold.wake()
+        if run_id not in self._holds:
+            self.elsewhere(str(run_id))
+
+    def heard(self, run_id: str = "") -> None:
+        """Another server has news for whoever holds the run; without words, there may be some for anybody."""
+        for held in tuple(self._holds) if not run_id else (UUID(run_id),):
+            for hold in self._holds.get(held, ()):
+                hold.wake()
 
     async def beat(self, service: Service, beat: Beat) -> sa.Row[Any]:
         """Renews the lease, together with those of others, and returns the run's row. Raises errors.NotFound."""
@@ -118,3 +128,7 @@ class Heartbeats:
         beats, self._collected, self._batch = self._collected, set(), None
         self.batches += 1
         return await service.write(lambda call: renew(call, beats))
+
+
+def _nobody(word: str) -> None:
+    """There are no other servers."""

@@ -13,8 +13,8 @@ from headrace.web.handlers import Call
 from headrace.wire import runs
 
 _streams = tables.run_streams
-#: A run process numbers its task events and its log records, each from 0 in each attempt.
-Stream = Literal["events", "logs"]
+#: A run process numbers its task events, its log records and its artifacts, each from 0 in each attempt.
+Stream = Literal["events", "logs", "artifacts"]
 
 _runs = tables.flow_runs
 _facts = sa.select(
@@ -25,7 +25,7 @@ _facts = sa.select(
     ]
 ).where(_runs.c.id == sa.bindparam("id"))
 _locked = _facts.with_for_update()
-_found = sa.select(_streams.c.events, _streams.c.logs).where(
+_found = sa.select(_streams.c.events, _streams.c.logs, _streams.c.artifacts).where(
     _streams.c.flow_run_id == sa.bindparam("id"), _streams.c.fence == sa.bindparam("at_fence")
 )
 _advance = sa.update(_streams).where(
@@ -81,9 +81,9 @@ def expected(call: Call[Any], holder: Holder, stream: Stream) -> int:
     row = call.connection.execute(_found, where).one_or_none()
     if row is None:
         values = {"flow_run_id": holder.run_id, "fence": holder.fence, "attempt": holder.attempt}
-        call.connection.execute(sa.insert(_streams), {**values, "events": 0, "logs": 0})
+        call.connection.execute(sa.insert(_streams), {**values, "events": 0, "logs": 0, "artifacts": 0})
         return 0
-    return row.events if stream == "events" else row.logs
+    return getattr(row, stream)
 
 
 def advance(call: Call[Any], holder: Holder, stream: Stream, following: int) -> None:

@@ -1,7 +1,8 @@
 """Who is calling: a key, a run token or a session's cookie becomes a caller."""
 
+import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +12,9 @@ from headrace.server import tables, tokens
 from headrace.web import handlers, loops
 from headrace.web.service import Bearer, Credential, Service
 from headrace.wire import accounts
+
+#: How long somebody is known by a key without a new look; and at most how many are. A key that ends soon is looked up each time.
+KEPT, MOST_KNOWN, LASTING = timedelta(seconds=1), 10_000, timedelta(days=1)
 
 _key = (
     sa.select(
@@ -87,18 +91,57 @@ class LastUse:
         ]
 
 
+class _Known(NamedTuple):
+    caller: handlers.Caller
+    #: When it was looked up: on this process's steady clock, and in the database's time.
+    looked: float
+    at: datetime
+
+
+class Identities:
+    """Who showed a key a moment ago: a key that is used a hundred times a second is looked up once.
+
+    Whatever people change forgets them all, on this server at once and on the others as soon as they hear of it, after
+    `KEPT` at the latest. Used on the event loop's thread only.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Known] = {}
+        self._changes = 0
+
+    def forget(self) -> None:
+        """Somebody may have been given other rights, or none."""
+        self._changes += 1
+        self._known.clear()
+
+    async def of_key(self, service: Service, digest: bytes) -> tuple[handlers.Caller, datetime]:
+        """Who shows the key with this digest, and the time of the look. Raises errors.Unauthenticated with the reason."""
+        known = self._known.get(digest)
+        if known is not None and time.monotonic() - known.looked < KEPT.total_seconds():
+            return known.caller, known.at
+        changes, looked = self._changes, time.monotonic()
+        caller, expires_at, now = await service.database.read(
+            lambda connection, now: (*_of_key(connection, now, {"digest": digest}), now)
+        )
+        lasting = expires_at is None or expires_at - now > LASTING
+        if lasting and changes == self._changes:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[digest] = _Known(caller, looked, now)
+        return caller, now
+
+
 async def identify(service: Service, credential: Credential) -> handlers.Caller:
     """The caller that shows this credential. Raises errors.Unauthenticated with the reason."""
     if isinstance(credential, Bearer):
         if credential.token.startswith(tokens.RUN):
             return _run(service, credential.token)
-        find = _of_key
+        caller, now = await service.part(Identities).of_key(service, tokens.digest(credential.token))
     else:
-        find = _of_session
-    parameters = {"digest": tokens.digest(credential.token)}
-    caller, now = await service.database.read(
-        lambda connection, now: (find(connection, now, parameters), now)
-    )
+        parameters = {"digest": tokens.digest(credential.token)}
+        caller, now = await service.database.read(
+            lambda connection, now: (_of_session(connection, now, parameters), now)
+        )
     service.part(LastUse).seen(caller, now)
     return caller
 
@@ -114,7 +157,10 @@ def _run(service: Service, token: str) -> handlers.Caller:
     )
 
 
-def _of_key(connection: sa.Connection, now: datetime, parameters: dict[str, bytes]) -> handlers.Caller:
+def _of_key(
+    connection: sa.Connection, now: datetime, parameters: dict[str, bytes]
+) -> tuple[handlers.Caller, datetime | None]:
+    """Who shows this key, and when it ends."""
     row = connection.execute(_key, parameters).one_or_none()
     if row is None:
         raise errors.Unauthenticated(
@@ -129,6 +175,10 @@ def _of_key(connection: sa.Connection, now: datetime, parameters: dict[str, byte
             f"the API key {row.name!r} expired on {row.expires_at:%Y-%m-%d %H:%M} UTC: make a new one",
             expired_at=row.expires_at.isoformat(),
         )
+    return _owner(row), row.expires_at
+
+
+def _owner(row: sa.Row[Any]) -> handlers.Caller:
     if row.user_id is None:
         return handlers.Caller(
             "service_account",

@@ -24,14 +24,8 @@ _flows = tables.flows
 #: Late runs that are cancelled in one look.
 PAGE = 200
 
-# As text, for the partial index; the first condition spares the arithmetic of what is not even due.
+# As text, for the partial index.
 _scheduled = sa.text("flow_runs.state_type = 'Scheduled'")
-_after = sa.func.coalesce(_flows.c.late_after_seconds, sa.bindparam("late_seconds", type_=sa.Float))
-_is_late = (
-    _scheduled,
-    _runs.c.not_before < sa.bindparam("late_moment", type_=_runs.c.not_before.type),
-    tables.later(_runs.c.not_before, _after) < sa.bindparam("late_moment", type_=_runs.c.not_before.type),
-)
 _outdated = _flows.c.cancel_late_seconds.is_not(None), _runs.c.started_at.is_(None)
 _stale = (
     sa.select(_runs.c.id)
@@ -46,8 +40,11 @@ _policy = sa.select(_flows.c.cancel_late_seconds).where(_flows.c.id == sa.bindpa
 
 def condition(call: Call[Any]) -> sa.ColumnElement[bool]:
     """That a run is late, for statements over runs and their flows."""
-    asked = {"late_moment": call.now, "late_seconds": call.service.settings.late_seconds}
-    return sa.and_(*_is_late).params(asked)
+    after = sa.func.coalesce(_flows.c.late_after_seconds, call.service.settings.late_seconds)
+    # the first two spare the arithmetic of what is not even due
+    return sa.and_(
+        _scheduled, _runs.c.not_before < call.now, tables.later(_runs.c.not_before, after) < call.now
+    )
 
 
 def is_late(call: Call[Any], row: Any) -> bool:

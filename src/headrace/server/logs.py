@@ -13,7 +13,7 @@ from headrace import errors, wire
 from headrace.server import holders, run_queries, tables
 from headrace.server.notices import Notices
 from headrace.server.service import handles, streams
-from headrace.web import pages
+from headrace.web import many, pages
 from headrace.web.handlers import Call, Caller, Download
 from headrace.wire import logs, operations, runs
 
@@ -27,7 +27,6 @@ _CHUNK = 2_000
 
 _logs = tables.logs
 _exists = sa.select(tables.flow_runs.c.name).where(tables.flow_runs.c.id == sa.bindparam("id"))
-_insert = sa.insert(_logs)
 
 LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
@@ -48,10 +47,8 @@ def write_logs(call: Call[Any], request: runs.WriteLogs) -> runs.Written:
         new = [msgspec.structs.replace(new[0], message=dropped)]
     if new:
         base = request.fence * _ATTEMPT + expected
-        call.connection.execute(
-            _insert,
-            [_row(request.flow_run_id, base + at, holder.attempt, line) for at, line in enumerate(new)],
-        )
+        kept = [_row(request.flow_run_id, base + at, holder.attempt, line) for at, line in enumerate(new)]
+        many.insert(call.connection, _logs, kept)
         holders.advance(call, holder, "logs", following)
         topic = f"logs:{request.flow_run_id}"
         call.after_commit(lambda: call.service.part(Notices).changed(topic))
@@ -191,13 +188,13 @@ def _as_csv(lines: Sequence[logs.LogLine], first: bool) -> str:
                 line.task or "",
                 place,
                 line.attempt,
-                _safe(line.message),
+                safe_cell(line.message),
             ]
         )
     return file.getvalue()
 
 
-def _safe(cell: str) -> str:
+def safe_cell(cell: str) -> str:
     """A spreadsheet must not take a message for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 

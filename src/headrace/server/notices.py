@@ -6,7 +6,7 @@ changed and nothing of what: whoever hears it reads again, with their own rights
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class Listener:
@@ -35,6 +35,8 @@ class Notices:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
+        #: Tells the other servers' listeners.
+        self.elsewhere: Callable[[str], None] = _nobody
 
     @property
     def topics(self) -> frozenset[str]:
@@ -42,7 +44,16 @@ class Notices:
         return frozenset(self._listeners)
 
     def changed(self, topic: str) -> None:
-        """Tells who listens to this topic."""
+        """Tells who listens to this topic, at every server."""
+        self.heard(topic)
+        self.elsewhere(topic)
+
+    def heard(self, topic: str = "") -> None:
+        """Tells who listens to this topic here, or to any where none is named."""
+        for each in (topic,) if topic else tuple(self._listeners):
+            self._tell(each)
+
+    def _tell(self, topic: str) -> None:
         for listener in self._listeners.get(topic, ()):
             listener.hear(topic)
 
@@ -65,3 +76,7 @@ class Notices:
             if not self._listeners[topic]:
                 del self._listeners[topic]
         listener.topics = frozenset()
+
+
+def _nobody(topic: str) -> None:
+    """There are no other servers."""

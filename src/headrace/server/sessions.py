@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import ipaddress
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from headrace import errors, wire
-from headrace.server import passwords, tables, tokens
+from headrace.server import passwords, tables, tokens, tries
 from headrace.server.service import Service, handles, prepares, waits
 from headrace.web import handlers, ids
 from headrace.wire import accounts, operations
@@ -20,19 +19,21 @@ Call = handlers.Call[Service]
 
 LASTS = timedelta(days=30)
 #: Failed sign-ins allowed in a window, for one address of mail and for one network address.
-WINDOW = timedelta(minutes=15)
+WINDOW = tries.WINDOW
 BY_EMAIL = 10
 BY_ADDRESS = 100
+#: An invitation that is too old is shown as such for a while.
+SHOWN_EXPIRED = timedelta(days=30)
 
 VERSION = importlib.metadata.version("headrace")
 
 _users = tables.users
 _sessions = tables.sessions
 _links = tables.start_links
-_failures = tables.sign_in_failures
 
 _by_email = sa.select(_users.c.id, _users.c.password_hash).where(_users.c.email == sa.bindparam("email"))
 _by_id = sa.select(_users).where(_users.c.id == sa.bindparam("id"))
+_lock = _by_id.with_for_update()
 _use_link = (
     sa.update(_links)
     .where(_links.c.token_sha256 == sa.bindparam("digest"), _links.c.used_at.is_(None))
@@ -55,8 +56,7 @@ _set_password = (
     .values(password_hash=sa.bindparam("password_hash"), generation=sa.bindparam("generation"))
 )
 _count_users = sa.select(sa.func.count()).select_from(_users)
-_failed = sa.select(_failures).where(_failures.c.subject.in_(sa.bindparam("subjects", expanding=True)))
-_forget_failures = sa.delete(_failures).where(_failures.c.subject == sa.bindparam("email"))
+_end_all = sa.delete(_sessions).where(_sessions.c.user_id == sa.bindparam("owner"))
 
 
 # --- signing in ------------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def _check_password(service: Service, caller: handlers.Caller, request: accounts
     email = request.email.strip().lower()
 
     def look(call: Call) -> Any:
-        _refuse_too_many(call, _subjects(email, caller))
+        tries.refuse_too_many(call, _counted(email, caller))
         return call.connection.execute(_by_email, {"email": email}).one_or_none()
 
     row = service.look(look)
@@ -98,14 +98,21 @@ async def _count_failures(
         return await run()
     except errors.Unauthenticated:
         if not request.token:
-            subjects = _subjects(request.email.strip().lower(), caller)
-            await service.write(lambda call: _count(call, subjects))
+            counted = _counted(request.email.strip().lower(), caller)
+            await service.write(lambda call: tries.count(call, counted))
         raise
 
 
 @handles(operations.sign_in)
 def sign_in(call: Call, request: accounts.SignIn) -> accounts.Me:
-    user_id = _by_link(call, request.token) if request.token else _by_password(call, request)
+    return enter(call, _by_link(call, request.token) if request.token else _by_password(call, request))
+
+
+def enter(call: Call, user_id: UUID) -> accounts.Me:
+    """Begins a session of this user in the caller's browser; the one that it had there before ends.
+
+    Raises errors.Unauthenticated for a user who is deactivated.
+    """
     row = call.connection.execute(_by_id, {"id": user_id}).one()
     if not row.active:
         raise errors.Unauthenticated("this account is deactivated: ask an administrator")
@@ -155,59 +162,21 @@ def _by_password(call: Call, request: accounts.SignIn) -> UUID:
         or (row.id, row.password_hash) != (checked.user_id, checked.password_hash)
     ):
         raise errors.Unauthenticated("the address or the password is wrong")
-    call.connection.execute(_forget_failures, {"email": f"email:{email}"})
+    tries.forget(call, f"email:{email}")
     return row.id
 
 
-# --- too many tries --------------------------------------------------------------------------------------------------
-
-
-def _subjects(email: str, caller: handlers.Caller) -> dict[str, int]:
-    """What a failed sign-in is counted for, and how many are allowed. A proxy on this machine is everybody's address."""
-    subjects = {f"email:{email[:254]}": BY_EMAIL}
-    if caller.address and not _is_loopback(caller.address):
-        subjects[f"address:{caller.address[:64]}"] = BY_ADDRESS
-    return subjects
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return True
-
-
-def _refuse_too_many(call: Call, subjects: dict[str, int]) -> None:
-    for row in call.connection.execute(_failed, {"subjects": list(subjects)}):
-        again = row.since + WINDOW
-        if again > call.now and row.failures >= subjects[row.subject]:
-            raise errors.TooManyRequests(
-                "too many failed sign-ins: wait a few minutes", retry_after=_seconds(again - call.now)
-            )
-
-
-def _count(call: Call, subjects: dict[str, int]) -> None:
-    known = {row.subject: row for row in call.connection.execute(_failed, {"subjects": list(subjects)})}
-    for subject in sorted(subjects):
-        row = known.get(subject)
-        if row is None:
-            values = {"subject": subject, "failures": 1, "since": call.now}
-            call.connection.execute(_failures.insert(), values)
-            continue
-        fresh = row.since + WINDOW > call.now
-        values = {"failures": _failures.c.failures + 1} if fresh else {"failures": 1, "since": call.now}
-        call.connection.execute(sa.update(_failures).where(_failures.c.subject == subject).values(values))
+def _counted(email: str, caller: handlers.Caller) -> dict[str, int]:
+    return tries.subjects("", caller, address=BY_ADDRESS, email=email or "-", of_email=BY_EMAIL)
 
 
 def forget_old(call: Call, before: datetime) -> None:
-    """Removes failures, links and sessions that count no more."""
-    call.connection.execute(sa.delete(_failures).where(_failures.c.since < before - WINDOW))
-    call.connection.execute(sa.delete(_links).where(_links.c.expires_at < before))
-    call.connection.execute(sa.delete(_sessions).where(_sessions.c.expires_at < before))
-
-
-def _seconds(duration: timedelta) -> int:
-    return max(1, int(duration.total_seconds()))
+    """Removes tries, links and sessions that count no more."""
+    tries.forget_old(call, before)
+    for table in (_links, tables.resets, tables.departures, _sessions):
+        call.connection.execute(sa.delete(table).where(table.c.expires_at < before))
+    invitations = tables.invitations
+    call.connection.execute(sa.delete(invitations).where(invitations.c.expires_at < before - SHOWN_EXPIRED))
 
 
 # --- signed in -------------------------------------------------------------------------------------------------------
@@ -245,7 +214,7 @@ def change_password(call: Call, request: accounts.ChangePassword) -> wire.Empty:
     if call.caller.session_id is None:
         raise errors.Forbidden("a password is changed by whoever is signed in with a browser, not by a key")
     old, new = call.prepared
-    row = call.connection.execute(_by_id, {"id": call.caller.id}).one()
+    row = call.connection.execute(_lock, {"id": call.caller.id}).one()
     if row.password_hash != old:
         raise errors.Conflict("the password was changed meanwhile: try again")
     generation = row.generation + 1
@@ -253,6 +222,15 @@ def change_password(call: Call, request: accounts.ChangePassword) -> wire.Empty:
     call.connection.execute(_end_others, {"owner": row.id, "own": call.caller.session_id})
     call.connection.execute(_renew, {"own": call.caller.session_id, "generation": generation})
     return wire.Empty()
+
+
+def set_password(call: Call, user_id: UUID, password_hash: str) -> None:
+    """A new password without the one before. All sessions end; keys stay."""
+    row = call.connection.execute(_lock, {"id": user_id}).one()
+    values = {"owner": row.id, "password_hash": password_hash, "generation": row.generation + 1}
+    call.connection.execute(_set_password, values)
+    call.connection.execute(_end_all, {"owner": row.id})
+    tries.forget(call, f"email:{row.email}")
 
 
 def _me(call: Call, caller: handlers.Caller) -> accounts.Me:

@@ -19,6 +19,7 @@ from headrace.core.moves import TASK_RUN_NAMES, Actor
 from headrace.core.states import FINISHED, State, StateType
 from headrace.server import holders, notices, tables, task_slots
 from headrace.server.service import handles
+from headrace.web import many
 from headrace.web.handlers import Call
 from headrace.wire import operations, runs
 
@@ -33,8 +34,6 @@ MOST = 10_000
 LONGEST_SLUG = 200
 LONGEST_MESSAGE = 64 * 1024
 
-_keep = sa.insert(tables.task_run_states)
-_insert = sa.insert(_tasks)
 _update = sa.update(_tasks).where(
     _tasks.c.flow_run_id == sa.bindparam("b_run"),
     _tasks.c.slug == sa.bindparam("b_slug"),
@@ -82,7 +81,7 @@ def write_task_events(call: Call[Any], request: runs.WriteTaskEvents) -> runs.Wr
                 f"run {holder.run_id} is {holder.state_type}: its tasks do not change",
                 state=holder.state_type.value,
             )
-        call.connection.execute(_keep, _history(holder, expected, new))
+        many.insert(call.connection, tables.task_run_states, _history(holder, expected, new))
         _apply(call, holder, new)
         if holder.slotted:
             task_slots.free(call, holder, new)
@@ -207,8 +206,7 @@ def _write(call: Call[Any], holder: holders.Holder, tasks: Sequence[_Task]) -> N
             updates.append(
                 {"b_run": holder.run_id, "b_slug": event.slug, "b_map_index": event.map_index, **values}
             )
-    if inserts:
-        call.connection.execute(_insert, inserts)
+    many.insert(call.connection, _tasks, inserts)
     if updates:
         call.connection.execute(_update, updates)
 

@@ -4,7 +4,7 @@ A hint in memory; the database decides who gets the slot.
 """
 
 import contextlib
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from uuid import UUID
 
 from headrace.server.service import Hold
@@ -17,11 +17,19 @@ class TaskQueue:
         self._holds: dict[str, set[Hold]] = {}
         #: How many task runs of each flow run wait for a tag, as its last request found it.
         self._waiting: dict[str, dict[UUID, int]] = {}
+        #: Tells the other servers.
+        self.elsewhere: Callable[[str], None] = _nobody
 
     def wake(self, tag: str) -> None:
         """Slots of this tag have become free, or its limit has been changed."""
-        for hold in self._holds.get(tag, ()):
-            hold.wake()
+        self.heard(tag)
+        self.elsewhere(tag)
+
+    def heard(self, tag: str = "") -> None:
+        """Another server says so; without a tag, of any."""
+        for each in (tag,) if tag else tuple(self._holds):
+            for hold in self._holds.get(each, ()):
+                hold.wake()
 
     def wait(self, run_id: UUID, tags: dict[str, int]) -> None:
         """So many task runs of this run wait for each tag now."""
@@ -57,3 +65,7 @@ class TaskQueue:
                 self._holds[tag].discard(hold)
                 if not self._holds[tag]:
                     del self._holds[tag]
+
+
+def _nobody(tag: str) -> None:
+    """There are no other servers."""

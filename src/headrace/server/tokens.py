@@ -70,6 +70,11 @@ def csrf_token(secret: bytes, session_id: UUID) -> str:
     return _signed(secret, "csrf", session_id.hex)
 
 
+def derived(secret: bytes, purpose: str, text: str) -> str:
+    """64 characters that only this server can make of the text, and always makes again."""
+    return _signed(secret, purpose, text)
+
+
 def load_secret(given: settings.Settings) -> bytes:
     """The server's secret: the setting, else a file under `home` that is made at the first start, for its owner alone."""
     if given.secret_key:

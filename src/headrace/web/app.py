@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from headrace import errors, wire
 from headrace.web import bodies, guard, handlers, ids, metrics, openapi, problems, replies, routes, static
 from headrace.web.replies import Reply
-from headrace.web.service import Bearer, Cookie, Service
+from headrace.web.service import Bearer, Cookie, Redirector, Service, Visit
 from headrace.wire import accounts, operations
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ access = logging.getLogger("headrace.access")
 
 #: A session's cookie lives as long as the browser may keep it; the session itself ends earlier in the database.
 COOKIE_SECONDS = 30 * 24 * 3600
+#: How long a browser keeps what it must show when it comes back from elsewhere.
+TICKET_SECONDS = 600
 #: A WebSocket's caller is looked up again this often, so that it ends with its session or key.
 RECHECK_SECONDS = 30
 #: WebSocket close codes of our own: not signed in (any more), not allowed.
@@ -155,6 +157,9 @@ class App:
             return await fixed(asked)
         if asked.path == "/api" or asked.path.startswith("/api/"):
             return await self._operation(asked)
+        redirect = self._service.redirects.get(asked.path)
+        if redirect is not None:
+            return await self._redirect(redirect, asked)
         if asked.method not in ("GET", "HEAD"):
             raise routes.WrongMethod("this address answers GET", allow=["GET", "HEAD"])
         return self._static.reply(asked.path, asked.headers)
@@ -182,6 +187,21 @@ class App:
         if effects.session is not None:
             reply.headers.append(self._guard.set_cookie(effects.session, COOKIE_SECONDS))
         await replies.compress(reply, asked.headers)
+        return reply
+
+    async def _redirect(self, redirect: Redirector, asked: _Asked) -> Reply:
+        if asked.method != "GET":
+            raise routes.WrongMethod("this address answers GET", allow=["GET"])
+        query = bodies.read_query(asked.query)
+        caller = await self._identify(asked, lenient=True)
+        asked.caller = caller = dataclasses.replace(caller, address=asked.address)
+        ticket = self._guard.read_cookie(asked.headers, "ticket") or ""
+        there = await redirect(self._service, Visit(query, caller, ticket))
+        reply = Reply(303, [(b"location", there.location.encode("ascii")), (b"cache-control", b"no-store")])
+        if there.session is not None:
+            reply.headers.append(self._guard.set_cookie(there.session, COOKIE_SECONDS))
+        if there.ticket is not None:
+            reply.headers.append(self._guard.set_cookie(there.ticket, TICKET_SECONDS, "ticket"))
         return reply
 
     async def _stream(

@@ -1,7 +1,8 @@
-"""Reading a request's body, no more of it than the operation accepts."""
+"""Reading a request's body, no more of it than the operation accepts, and a browser's query."""
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qsl
 
 from headrace import errors
 
@@ -9,6 +10,10 @@ from headrace import errors
 ON_A_THREAD_FROM = 128 * 1024
 #: The longest pause between two parts of a body.
 PART_SECONDS = 30
+
+
+#: How many fields a browser's query may have.
+MOST_FIELDS = 50
 
 
 class Gone(Exception):
@@ -20,6 +25,24 @@ def check_announced(headers: dict[bytes, bytes], limit: int) -> None:
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
+
+
+def read_query(query: bytes) -> dict[str, str]:
+    """The fields of a query, each once. Raises errors.Invalid."""
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(query),
+            errors="strict",
+            max_num_fields=MOST_FIELDS,
+        )
+    except ValueError:
+        raise errors.Invalid("the address's query cannot be read") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise errors.Invalid("the address's query has a field twice")
+    return fields
 
 
 async def read(receive: Any, limit: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.web import postgres, sqlite
+from headrace.web import lines, postgres, sqlite
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ class Backend(Protocol):
     async def write(self, work: Work[T]) -> T: ...
 
     async def read(self, work: Work[T]) -> T: ...
+
+    async def line(self, heard: Callable[[str, bool], None]) -> lines.Line: ...
 
     async def close(self) -> None: ...
 
@@ -102,6 +104,10 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """What `work` returns; it sees one state of the database and cannot write."""
         return await self._backend.read(work)
+
+    async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
+        """A line to the other servers of a database that is shared. Raises errors.Unavailable."""
+        return await self._backend.line(heard)
 
     async def close(self) -> None:
         """Ends what is under way and lets the database go."""

@@ -34,7 +34,6 @@ class Guard:
     def __init__(self, given: settings.Settings) -> None:
         public = urlsplit(given.url)
         self.secure = public.scheme == "https"
-        self.cookie = "__Host-headrace_session" if self.secure else "headrace_session"
         self._origin = f"{public.scheme}://{public.netloc}"
         self._beyond = given.host not in LOOPBACK
         self._names = set(LOOPBACK) | {public.hostname or "", given.host}
@@ -79,24 +78,28 @@ class Guard:
         if has_body and not is_json(headers):
             raise errors.Forbidden("the content type must be application/json")
 
-    def set_cookie(self, token: str, seconds: int) -> tuple[bytes, bytes]:
-        """The header that begins a browser's session, or ends it when the token is empty."""
+    def set_cookie(self, token: str, seconds: int, what: str = "session") -> tuple[bytes, bytes]:
+        """The header by which a browser keeps the token of its session or of something else, or drops it when it is empty."""
         age = seconds if token else 0
         secure = "; Secure" if self.secure else ""
         return (
             b"set-cookie",
-            f"{self.cookie}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}".encode(),
+            f"{self._cookie(what)}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}".encode(),
         )
 
-    def read_cookie(self, headers: dict[bytes, bytes]) -> str | None:
-        """The session's token. A second cookie of the name, planted by somebody else, makes both worthless."""
+    def read_cookie(self, headers: dict[bytes, bytes], what: str = "session") -> str | None:
+        """The token that is kept. A second cookie of the name, planted by somebody else, makes both worthless."""
         found = [
             value
             for part in headers.get(b"cookie", b"").decode("latin-1").split(";")
             for name, equals, value in [part.strip().partition("=")]
-            if equals and name == self.cookie
+            if equals and name == self._cookie(what)
         ]
         return found[0] if len(found) == 1 and found[0] else None
+
+    def _cookie(self, what: str) -> str:
+        """With the prefix a browser takes it from this very host only, over https."""
+        return f"__Host-headrace_{what}" if self.secure else f"headrace_{what}"
 
 
 def is_json(headers: dict[bytes, bytes]) -> bool:

@@ -3,23 +3,38 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.exc
+import sqlalchemy.pool
+from sqlalchemy.util import greenlet_spawn
 
 from headrace import errors
+from headrace.web import lines, links
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
 CONNECTIONS = 16
+READS = 12
+#: What a connection keeps prepared: more than there are statements on the hot paths.
+STATEMENTS = 300
 POOL_SECONDS = 10
 STATEMENT_SECONDS = 20
+#: Of every session. A server that is stopped or cut off in the middle of a transaction holds up the others only for so long.
+_SESSION = {
+    "application_name": "headrace",
+    "statement_timeout": str(STATEMENT_SECONDS * 1000),
+    "lock_timeout": "8000",
+    "idle_in_transaction_session_timeout": "10000",
+    "timezone": "UTC",
+    "jit": "off",
+}
 #: How often a command is tried whose transaction lost against another one.
 TRIES = 5
 #: A serialization failure, a deadlock; and a row that came or went between the command's look and its write: the next
@@ -28,7 +43,6 @@ _RETRIED = frozenset({"40001", "40P01", "23505", "23503"})
 #: disk_full; out of memory and too many connections are for a moment.
 _FULL = frozenset({"53100"})
 
-_NOW = sa.text("SELECT now()")
 _SYNCHRONOUS = sa.text("SHOW synchronous_commit")
 
 
@@ -42,13 +56,12 @@ class Postgres:
     def __init__(self, url: str, clock: Callable[[], datetime] | None) -> None:
         self._clock = clock
         self._engine = _engine(url)
-        self._reading = self._engine.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
+        self._links = links.Links(self._connect, CONNECTIONS)
+        # what only looks must not keep those waiting who have to say that they live
+        self._reads = asyncio.Semaphore(READS)
 
     async def start(self) -> None:
-        async with self._transaction(self._reading) as (connection, _):
-            value = await connection.scalar(_SYNCHRONOUS)
+        value = await self.read(lambda connection, now: connection.scalar(_SYNCHRONOUS))
         if value == "off":
             raise errors.SettingsError(
                 "PostgreSQL runs with synchronous_commit=off and would lose runs that were acknowledged: turn it on"
@@ -59,50 +72,55 @@ class Postgres:
         """There is none."""
 
     async def write(self, work: Callable[[sa.Connection, datetime], T]) -> T:
-        for tried in range(1, TRIES + 1):
-            try:
-                return await self._once(self._engine, work)
-            except sqlalchemy.exc.DBAPIError as error:
-                if _sqlstate(error) not in _RETRIED or tried == TRIES:
-                    raise
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**tried))  # noqa: S311 - spreads the tries, hides nothing
+        with _translating():
+            for tried in range(1, TRIES + 1):
+                try:
+                    return await self._once("BEGIN", work)
+                except (sqlalchemy.exc.DBAPIError, links.RefusedError) as error:
+                    if _sqlstate(error) not in _RETRIED or tried == TRIES:
+                        raise
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**tried))  # noqa: S311 - spreads the tries, hides nothing
         raise AssertionError
 
     async def read(self, work: Callable[[sa.Connection, datetime], T]) -> T:
-        return await self._once(self._reading, work)
+        with _translating():
+            async with self._reads:
+                return await self._once("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work)
+
+    async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
+        with _translating():
+            link = await self._connect()
+        line = link.line(heard)
+        await line.open()
+        return line
 
     async def close(self) -> None:
+        await self._links.close()
         await self._engine.dispose()
 
-    async def _once(self, engine: "AsyncEngine", work: Callable[[sa.Connection, datetime], T]) -> T:
-        async with self._transaction(engine) as (connection, now):
-            return await connection.run_sync(work, now)
+    async def _once(self, how: str, work: Callable[[sa.Connection, datetime], T]) -> T:
+        try:
+            link = await self._begin(how)
+        except links.LostError:
+            # It had died while it was free, and so may the others. Nothing was sent yet.
+            await self._links.forget()
+            link = await self._begin(how)
+        try:
+            return await link.perform(work, self._clock)
+        finally:
+            await self._links.back(link)
 
-    @contextlib.asynccontextmanager
-    async def _transaction(
-        self, engine: "AsyncEngine"
-    ) -> AsyncGenerator[tuple["AsyncConnection", datetime], None]:
-        """A connection inside a transaction, with its time. Failures of PostgreSQL itself come out in our words."""
-        with _translating():
-            async with contextlib.AsyncExitStack() as stack:
-                try:
-                    connection, now = await self._begin(engine, stack)
-                except sqlalchemy.exc.DBAPIError as error:
-                    if not error.connection_invalidated:
-                        raise
-                    # A connection of the pool had died; nothing was sent yet, and the pool is new now.
-                    connection, now = await self._begin(engine, stack)
-                yield connection, now
+    async def _begin(self, how: str) -> links.Link:
+        link = await self._links.take(POOL_SECONDS)
+        try:
+            await link.begin(how)
+        except BaseException:
+            await self._links.back(link)
+            raise
+        return link
 
-    async def _begin(
-        self, engine: "AsyncEngine", stack: contextlib.AsyncExitStack
-    ) -> tuple["AsyncConnection", datetime]:
-        async with contextlib.AsyncExitStack() as own:
-            connection = await own.enter_async_context(engine.connect())
-            await own.enter_async_context(connection.begin())
-            now: datetime = self._clock() if self._clock else (await connection.execute(_NOW)).scalar_one()
-            stack.push_async_exit(own.pop_all())
-        return connection, now
+    async def _connect(self) -> links.Link:
+        return links.Link(await greenlet_spawn(self._engine.sync_engine.connect))
 
 
 def _engine(url: str) -> "AsyncEngine":
@@ -111,19 +129,13 @@ def _engine(url: str) -> "AsyncEngine":
 
         return sa_asyncio.create_async_engine(
             sa.make_url(url).set(drivername="postgresql+asyncpg"),
-            pool_size=CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=POOL_SECONDS,
+            poolclass=sqlalchemy.pool.NullPool,
+            isolation_level="AUTOCOMMIT",
             connect_args={
                 "timeout": POOL_SECONDS,
                 "command_timeout": STATEMENT_SECONDS + 5,
-                "server_settings": {
-                    "application_name": "headrace",
-                    "statement_timeout": str(STATEMENT_SECONDS * 1000),
-                    "idle_in_transaction_session_timeout": "60000",
-                    "timezone": "UTC",
-                    "jit": "off",
-                },
+                "server_settings": _SESSION,
+                "prepared_statement_cache_size": STATEMENTS,
             },
         )
     except ModuleNotFoundError as error:
@@ -134,44 +146,47 @@ def _engine(url: str) -> "AsyncEngine":
         raise errors.SettingsError("database_url is not a URL: postgresql://USER@HOST/NAME") from None
 
 
-def _sqlstate(error: sqlalchemy.exc.DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+def _sqlstate(error: sqlalchemy.exc.DBAPIError | links.RefusedError) -> str | None:
+    return error.sqlstate if isinstance(error, links.RefusedError) else getattr(error.orig, "sqlstate", None)
 
 
-def _sentence(error: sqlalchemy.exc.DBAPIError) -> str:
-    """PostgreSQL's own words, without the driver's."""
-    return str(getattr(error.orig, "__cause__", None) or error.orig)
+def _cause(error: sqlalchemy.exc.DBAPIError | links.RefusedError) -> BaseException | None:
+    """The driver's own error."""
+    return (error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error).__cause__  # type: ignore[union-attr]
 
 
-def _is_bad_value(error: sqlalchemy.exc.DBAPIError) -> bool:
+def _is_bad_value(error: sqlalchemy.exc.DBAPIError | links.RefusedError) -> bool:
     """asyncpg refuses some values before PostgreSQL sees them, with an error of its own and no state."""
-    return type(getattr(error.orig, "__cause__", None)).__name__ == "DataError"
+    return type(_cause(error)).__name__ == "DataError"
 
 
 @contextlib.contextmanager
 def _translating() -> Generator[None, None, None]:
     try:
         yield
-    except sqlalchemy.exc.TimeoutError as error:
+    except links.BusyError as error:
         raise errors.Unavailable(
             "the server has more to do than its database allows; try again", retry_after=1
         ) from error
-    except sqlalchemy.exc.DBAPIError as error:
+    except (sqlalchemy.exc.DBAPIError, links.RefusedError) as error:
         state = _sqlstate(error) or ""
         if state in _FULL:
             raise errors.StorageFull(
                 "PostgreSQL's disk is full: nothing was written; free space, then try again"
             ) from error
         if state[:2] in ("28", "3D"):
-            raise errors.SettingsError(f"PostgreSQL refuses database_url: {_sentence(error)}") from error
+            raise errors.SettingsError(
+                f"PostgreSQL refuses database_url: {_cause(error) or error}"
+            ) from error
         if state[:2] == "22" or _is_bad_value(error):
             raise errors.Invalid(
                 "a number in the request is too large, or a text holds a character that cannot be kept"
             ) from error
-        if error.connection_invalidated or state[:2] in ("08", "53", "57") or state == "25P03":
+        gone = isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated
+        if gone or state[:2] in ("08", "53", "57") or state in ("25P03", "55P03"):
             raise errors.Unavailable(
                 "the server's database does not answer; try again", retry_after=1
             ) from error
         raise
-    except (ConnectionError, TimeoutError, OSError) as error:
+    except (links.LostError, TimeoutError, OSError) as error:
         raise errors.Unavailable("the server's database does not answer; try again", retry_after=1) from error

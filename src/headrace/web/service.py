@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from headrace import errors, settings, wire
-from headrace.web import database, handlers, repeats
+from headrace.web import database, handlers, repeats, wakeups
 from headrace.wire import operations
 
 T = TypeVar("T")
@@ -42,6 +42,28 @@ Credential = Bearer | Cookie
 Identify = Callable[["Service", Credential], Awaitable[handlers.Caller]]
 #: Writes down what somebody has done, in the transaction that did it.
 Audit = Callable[[handlers.Call["Service"], operations.Operation[Any, Any], wire.Message, wire.Answer], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Visit:
+    """A browser at an address that sends it elsewhere. `ticket` is what it kept since `Redirect.ticket`, "" for nothing."""
+
+    query: Mapping[str, str]
+    caller: handlers.Caller
+    ticket: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Redirect:
+    """Where the browser goes. `session` begins a session; `ticket` is kept until it comes back ("" drops it)."""
+
+    location: str
+    session: str | None = None
+    ticket: str | None = None
+
+
+#: Sends a browser elsewhere: `(service, visit)`.
+Redirector = Callable[["Service", Visit], Awaitable[Redirect]]
 #: What is done with an accepted WebSocket: `(service, caller, websocket)`; authenticated and of our own origin.
 Socket = Callable[["Service", handlers.Caller, Any], Awaitable[None]]
 
@@ -96,6 +118,7 @@ class Service:
     draining: set when the service is to stop: whoever holds an answer gives it at once.
     audit: writes down what people do; None where nobody asks who did it.
     websockets: path → coroutine, filled by the modules that have live updates.
+    redirects: path → coroutine, for browsers that go elsewhere to sign in and come back.
     loops: the periodic duties by name, while they run.
     """
 
@@ -120,6 +143,7 @@ class Service:
         self.tables = tables
         self.draining = asyncio.Event()
         self.websockets: dict[str, Socket] = {}
+        self.redirects: dict[str, Redirector] = {}
         self.loops: Mapping[str, Duty] = {}
         self._repeats = repeats.Repeats(tables.requests)
         self._audit = audit
@@ -225,10 +249,12 @@ class Service:
         """How many answers are held back."""
         return len(self._holds)
 
-    def poke(self, loop: str) -> None:
-        """Lets a loop run now; on the loop's thread only."""
+    def poke(self, loop: str, *, here: bool = False) -> None:
+        """Lets a loop run now, at every server or `here` alone; on the loop's thread only."""
         if loop in self.loops:
             self.loops[loop].poke()
+        if not here:
+            self.part(wakeups.Wakeups).tell("loop", loop)
 
     def drain(self) -> None:
         """Says that the service is to stop: held answers are given at once."""

@@ -23,7 +23,7 @@ import sqlalchemy.exc
 import sqlalchemy.pool
 
 from headrace import errors
-from headrace.web import filelock
+from headrace.web import filelock, lines
 from headrace.web import reserve as reserves
 
 T = TypeVar("T")
@@ -139,6 +139,9 @@ class Sqlite:
         job = _Job(work, loop, loop.create_future())
         self._reads.put(job)
         return await job.future
+
+    async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
+        raise errors.Unavailable("a SQLite file has one server: there are no others to speak with")
 
     async def close(self) -> None:
         if self._closed:

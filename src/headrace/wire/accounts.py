@@ -140,6 +140,146 @@ class ChangePassword(wire.Message, frozen=True, kw_only=True):
     new: Secret
 
 
+class Reset(wire.Answer, frozen=True, kw_only=True):
+    """A link by which a user sets a new password; shown this once."""
+
+    link: str
+    expires_at: datetime
+
+
+class RequestReset(wire.Message, frozen=True, kw_only=True):
+    """Whether there is somebody with this address or not, the answer is the same."""
+
+    email: str
+
+
+class UseReset(wire.Message, frozen=True, kw_only=True):
+    """The `token` of a link, and the new password."""
+
+    token: Secret
+    password: Secret
+
+
+class Invitation(wire.Answer, frozen=True, kw_only=True):
+    """Somebody who may come in. `origin` is administrator (invited) or sign_up (asked for it, and shows that the address is theirs).
+
+    `mailed_at` is when the link was mailed; `mail_problem` why it was not.
+    """
+
+    id: UUID
+    email: str
+    role: str
+    origin: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+    expired: bool
+    mailed_at: datetime | None
+    mail_problem: str
+
+
+class ListInvitations(wire.Message, frozen=True, kw_only=True):
+    """Newest last, those that are too old among them."""
+
+    after: str | None = None
+    limit: int = 100
+
+
+class CreateInvitation(wire.Message, frozen=True, kw_only=True):
+    """An earlier invitation of the same address is worth nothing any more."""
+
+    email: str
+    role: UserRole = "member"
+    expires_in_seconds: float = 7 * 86400
+
+
+class CreatedInvitation(wire.Answer, frozen=True, kw_only=True):
+    """`link` is shown this once. `mailed` says that it is on its way by mail too."""
+
+    invitation: Invitation
+    link: str
+    mailed: bool
+
+
+class InvitationRef(wire.Message, frozen=True, kw_only=True):
+    invitation_id: UUID
+
+
+class ReadInvitation(wire.Message, frozen=True, kw_only=True):
+    token: Secret
+
+
+class OpenInvitation(wire.Answer, frozen=True, kw_only=True):
+    """What a link invites to."""
+
+    email: str
+    role: str
+    invited_by: str
+    expires_at: datetime
+
+
+class AcceptInvitation(wire.Message, frozen=True, kw_only=True):
+    """The `token` of a link; the account is made with this name and password."""
+
+    token: Secret
+    name: str
+    password: Secret
+
+
+Rule = Literal["invitation", "domains", "open"]
+
+
+class ReadSignUpRule(wire.Message, frozen=True, kw_only=True):
+    """A request without fields."""
+
+
+class SignUpRule(wire.Answer, frozen=True, kw_only=True):
+    """Who may sign up without an invitation: nobody (`invitation`), whoever has an address of these `domains`, or anybody
+    (`open`); and the role they get. `mail` says whether this server sends mails, without which nobody signs up.
+    """
+
+    rule: Rule
+    domains: list[str]
+    role: str
+    mail: bool
+
+
+class SetSignUpRule(wire.Message, frozen=True, kw_only=True):
+    """What is not given stays."""
+
+    rule: Rule | None = None
+    domains: list[str] | None = None
+    role: Literal["member", "viewer"] | None = None
+
+
+class SignUp(wire.Message, frozen=True, kw_only=True):
+    """Asks for a link by mail. Whether there is an account already or not, the answer is the same."""
+
+    email: str
+
+
+class ReadWaysIn(wire.Message, frozen=True, kw_only=True):
+    """`problem` is what the address of the sign-in page says."""
+
+    problem: str = ""
+
+
+class Button(wire.Answer, frozen=True, kw_only=True):
+    """What leads to the identity provider; `?next=PATH` may be added to `url`."""
+
+    label: str
+    url: str
+
+
+class WaysIn(wire.Answer, frozen=True, kw_only=True):
+    """What the sign-in page offers besides a password. `problem` is a sentence about a sign-in that went wrong."""
+
+    sign_up: bool
+    reset_by_mail: bool
+    provider: Button | None
+    problem: str
+
+
 class ServiceAccount(wire.Answer, frozen=True, kw_only=True):
     id: UUID
     name: str

@@ -5,7 +5,7 @@ import enum
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
-from headrace.wire import accounts, agents, audit, control, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, versions
+from headrace.wire import accounts, agents, artifacts, audit, control, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, variables, versions
 from headrace.wire.accounts import Permission
 
 Req = TypeVar("Req", bound=wire.Message)
@@ -56,6 +56,21 @@ class Operation(Generic[Req, Ans]):
 
 # a table: one line an operation
 # fmt: off
+
+# the ways in
+
+read_ways_in = Operation("read_ways_in", "GET", "/api/ways_in", accounts.ReadWaysIn, accounts.WaysIn, Permission.PUBLIC, "What the sign-in page offers.")
+request_reset = Operation("request_reset", "POST", "/api/resets", accounts.RequestReset, wire.Empty, Permission.PUBLIC, "Ask for a mail with a link that sets a new password.")
+use_reset = Operation("use_reset", "POST", "/api/resets/use", accounts.UseReset, wire.Empty, Permission.PUBLIC, "Set a new password by a link; all sessions end.")
+create_reset = Operation("create_reset", "POST", "/api/users/{user_id}/reset", accounts.UserRef, accounts.Reset, Permission.ADMINISTER, "Make a link by which a person sets a new password.", Repeat.REFUSE)
+list_invitations = Operation("list_invitations", "GET", "/api/invitations", accounts.ListInvitations, wire.Page[accounts.Invitation], Permission.ADMINISTER, "Who may come in and has not.")
+create_invitation = Operation("create_invitation", "POST", "/api/invitations", accounts.CreateInvitation, accounts.CreatedInvitation, Permission.ADMINISTER, "Invite somebody by mail; the link is shown once.", Repeat.REFUSE)
+delete_invitation = Operation("delete_invitation", "DELETE", "/api/invitations/{invitation_id}", accounts.InvitationRef, wire.Empty, Permission.ADMINISTER, "Withdraw an invitation.", Repeat.ANSWER)
+read_invitation = Operation("read_invitation", "POST", "/api/invitations/read", accounts.ReadInvitation, accounts.OpenInvitation, Permission.PUBLIC, "What a link invites to.")
+accept_invitation = Operation("accept_invitation", "POST", "/api/invitations/accept", accounts.AcceptInvitation, accounts.Me, Permission.PUBLIC, "Come in by a link, with a name and a password; the answer sets the session's cookie.")
+read_sign_up_rule = Operation("read_sign_up_rule", "GET", "/api/sign_up_rule", accounts.ReadSignUpRule, accounts.SignUpRule, Permission.ADMINISTER, "Who may sign up.")
+set_sign_up_rule = Operation("set_sign_up_rule", "PATCH", "/api/sign_up_rule", accounts.SetSignUpRule, accounts.SignUpRule, Permission.ADMINISTER, "Set who may sign up, and as what.", Repeat.ANSWER)
+sign_up = Operation("sign_up", "POST", "/api/sign_ups", accounts.SignUp, wire.Empty, Permission.PUBLIC, "Ask for a mail with a link that makes an account.")
 
 # accounts and sessions
 
@@ -167,6 +182,23 @@ preview_rerun = Operation("preview_rerun", "POST", "/api/flow_runs/{flow_run_id}
 list_audit = Operation("list_audit", "GET", "/api/audit", audit.ListAudit, wire.Page[audit.Entry], Permission.ADMINISTER, "Who did what, when: filtered and searched, newest first.")
 download_audit = Operation("download_audit", "GET", "/api/audit/download", audit.DownloadAudit, wire.Empty, Permission.ADMINISTER, "The audit log as a file.", streams=True)
 verify_audit = Operation("verify_audit", "GET", "/api/audit/verify", audit.VerifyAudit, audit.Verified, Permission.ADMINISTER, "Whether every entry is what it was when it was sealed.")
+
+# artifacts
+
+write_artifacts = Operation("write_artifacts", "POST", "/api/flow_runs/{flow_run_id}/artifacts", artifacts.WriteArtifacts, runs.Written, Permission.REPORT, "Artifacts that a run has made, in order.", limit=16 * 1024 * 1024)
+list_artifacts = Operation("list_artifacts", "GET", "/api/artifacts", artifacts.ListArtifacts, wire.Page[artifacts.Artifact], Permission.READ, "What the tasks of a run, or of a flow's runs, show.")
+read_artifact = Operation("read_artifact", "GET", "/api/artifacts/{artifact_id}", artifacts.ArtifactRef, artifacts.Artifact, Permission.READ, "One artifact, whole.")
+download_artifact = Operation("download_artifact", "GET", "/api/artifacts/{artifact_id}/download", artifacts.ArtifactRef, wire.Empty, Permission.READ, "An image, a text or a table as a file.", streams=True)
+
+# variables
+
+list_variables = Operation("list_variables", "GET", "/api/variables", variables.ListVariables, wire.Page[variables.Variable], Permission.READ, "Named values that flows read.")
+read_variable = Operation("read_variable", "GET", "/api/variables/{name}", variables.ReadVariable, variables.Variable, Permission.READ, "One variable.")
+set_variable = Operation("set_variable", "POST", "/api/variables", variables.SetVariable, variables.Variable, Permission.RUN, "Make a variable, or give it another value. Never a secret.", Repeat.ANSWER)
+delete_variable = Operation("delete_variable", "DELETE", "/api/variables/{name}", variables.DeleteVariable, wire.Empty, Permission.RUN, "Take a variable away; its history stays.", Repeat.ANSWER)
+list_variable_versions = Operation("list_variable_versions", "GET", "/api/variables/{name}/versions", variables.ListVariableVersions, wire.Page[variables.VariableVersion], Permission.READ, "What a variable was, when, and who made it that.")
+read_run_variable = Operation("read_run_variable", "POST", "/api/flow_runs/{flow_run_id}/variables", variables.ReadRunVariable, variables.RunVariable, Permission.REPORT, "What a run sees under a name, from its first look on.")
+list_run_variables = Operation("list_run_variables", "GET", "/api/flow_runs/{flow_run_id}/variables", variables.ListRunVariables, wire.Page[variables.RunVariable], Permission.READ, "Which versions of which variables a run has read.")
 
 # retention
 

@@ -3,10 +3,21 @@
 import dataclasses
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from headrace.settings import Settings
 from headrace.web.outbound import Outbound
 from headrace.wire import notifications
+
+
+@dataclasses.dataclass(frozen=True)
+class Letter:
+    """What a mail says. `id` stays the same when it is sent again; `now` is when it is sent."""
+
+    id: UUID
+    subject: str
+    text: str
+    now: datetime
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from headrace import errors
-from headrace.server.channels import Note, Way, relays
+from headrace.server.channels import Letter, Note, Way, relays
 
 #: Seconds for a whole mail.
 SECONDS = 20
@@ -40,11 +40,15 @@ class Mail:
         self._from(way)
 
     async def send(self, note: Note, way: Way) -> str:
+        return await self.post(Letter(note.event.event_id, note.subject, note.text, note.now), way)
+
+    async def post(self, letter: Letter, way: Way) -> str:
+        """`send` for what is no notification."""
         from headrace.server.channels import smtp  # with smtplib and email 40 ms, for servers that send mail
 
         relay = self._relay(way)
         address, private = await self._address(relay, way)
-        message = smtp.message(note, self._from(way), self.to)
+        message = smtp.message(letter, self._from(way), self.to)
         session = smtp.Session(relay, address, way.outbound.trusted())
         try:
             async with asyncio.timeout(SECONDS):

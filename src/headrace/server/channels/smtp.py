@@ -10,22 +10,22 @@ from email.policy import SMTP as SMTP_LINES
 from email.utils import format_datetime
 
 from headrace import errors
-from headrace.server.channels import Note, relays
+from headrace.server.channels import Letter, relays
 
 #: Seconds for each answer of the mail server.
 ANSWER_SECONDS = 10
 
 
-def message(note: Note, sender: str, to: Sequence[str]) -> EmailMessage:
+def message(letter: Letter, sender: str, to: Sequence[str]) -> EmailMessage:
     """The mail. Its id is the same for each repetition, so that mailboxes show it once."""
     made = EmailMessage(policy=SMTP_LINES)
-    made["Subject"] = " ".join(note.subject.split())
+    made["Subject"] = " ".join(letter.subject.split())
     made["From"] = sender
     made["To"] = ", ".join(to)
-    made["Date"] = format_datetime(note.now)
-    made["Message-ID"] = f"<{note.event.event_id}@headrace>"
+    made["Date"] = format_datetime(letter.now)
+    made["Message-ID"] = f"<{letter.id}@headrace>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(note.text + "\n")
+    made.set_content(letter.text + "\n")
     return made
 
 

@@ -1,7 +1,8 @@
 """The reaper: looks for runs whose holder is gone, and ends or rescues them as the rules say; then for those whose time is over.
 
 It finds suspects beside the writer, then takes each one up in a transaction of its own, where the facts are read again:
-what counts is the lease when the move is made. A run that it may not move does not keep it from the next.
+what counts is the lease when the move is made. A run that it may not move does not keep it from the next. Every server
+does it, for itself: when one is killed the others need not wait until its lease is over.
 """
 
 import logging
@@ -113,4 +114,4 @@ def _proposed(call: Call[Any], row: sa.Row[Any]) -> State:
     return State(type_, name, call.now, why.sentence, code=given)
 
 
-loop = Loop("reaper", EVERY, run_once)
+loop = Loop("reaper", EVERY, run_once, leased=False)

@@ -1,6 +1,9 @@
 """Every table of the server, by noun. Statements are in the nouns' modules."""
 
 from headrace.server.tables.agents import agents as agents
+from headrace.server.tables.artifacts import artifact_images as artifact_images
+from headrace.server.tables.artifacts import artifact_keys as artifact_keys
+from headrace.server.tables.artifacts import artifacts as artifacts
 from headrace.server.tables.audit import audit as audit
 from headrace.server.tables.columns import EPOCH as EPOCH
 from headrace.server.tables.columns import Instant as Instant
@@ -19,10 +22,15 @@ from headrace.server.tables.notifications import notification_channels as notifi
 from headrace.server.tables.notifications import notification_rules as notification_rules
 from headrace.server.tables.notifications import sla_misses as sla_misses
 from headrace.server.tables.notifications import slas as slas
+from headrace.server.tables.people import departures as departures
+from headrace.server.tables.people import identities as identities
+from headrace.server.tables.people import invitations as invitations
 from headrace.server.tables.people import keys as keys
+from headrace.server.tables.people import resets as resets
 from headrace.server.tables.people import service_accounts as service_accounts
 from headrace.server.tables.people import sessions as sessions
 from headrace.server.tables.people import sign_in_failures as sign_in_failures
+from headrace.server.tables.people import sign_up_rule as sign_up_rule
 from headrace.server.tables.people import start_links as start_links
 from headrace.server.tables.people import users as users
 from headrace.server.tables.reports import logs as logs
@@ -40,3 +48,6 @@ from headrace.server.tables.schedules import installation as installation
 from headrace.server.tables.schedules import schedules as schedules
 from headrace.server.tables.service import loop_leases as loop_leases
 from headrace.server.tables.service import requests as requests
+from headrace.server.tables.variables import variable_reads as variable_reads
+from headrace.server.tables.variables import variable_versions as variable_versions
+from headrace.server.tables.variables import variables as variables

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from headrace.server.tables.columns import Instant, metadata
+from headrace.server.tables.columns import Instant, Json, metadata
 
 users = sa.Table(
     "users",
@@ -19,7 +19,7 @@ users = sa.Table(
     sa.Column("last_seen_at", Instant),
 )
 
-#: One-time links: the first start, a new user, a password reset. Only the token's hash is kept.
+#: One-time links that sign in: the first start, a new user. Only the token's hash is kept, as of all links.
 start_links = sa.Table(
     "start_links",
     metadata,
@@ -27,6 +27,64 @@ start_links = sa.Table(
     sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("used_at", Instant),
+)
+
+#: People who may come in, by a link, once. The row goes when they do.
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("token_sha256", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("email", sa.Text, nullable=False, index=True),
+    sa.Column("role", sa.Text, nullable=False),
+    #: administrator: somebody was invited; sign_up: they asked themselves, and show by the link that the address is theirs
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("mailed_at", Instant),
+    sa.Column("mail_problem", sa.Text, nullable=False),
+)
+
+#: Links by which somebody sets a new password. Good while the user's generation is the same.
+resets = sa.Table(
+    "resets",
+    metadata,
+    sa.Column("token_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+#: One row, where somebody has set it: who may sign up. Without it nobody may.
+sign_up_rule = sa.Table(
+    "sign_up_rule",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("domains", Json, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+)
+
+#: Who a user is at an identity provider. The subject never changes there; an address of mail may.
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("issuer", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Uuid, sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("user_id", "issuer"),
+)
+
+#: Sign-ins that are under way at the identity provider: the browser's cookie and the state, as hashes.
+departures = sa.Table(
+    "departures",
+    metadata,
+    sa.Column("state_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("ticket_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("next", sa.Text, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
 )
 
 sessions = sa.Table(
@@ -69,7 +127,7 @@ keys = sa.Table(
     sa.CheckConstraint("(user_id IS NULL) <> (service_account_id IS NULL)", name="one_owner"),
 )
 
-#: Failed sign-ins, counted per address of mail and per address of network, for a while.
+#: Failed sign-ins and requests for mails, counted per address of mail and per address of network, for a while.
 sign_in_failures = sa.Table(
     "sign_in_failures",
     metadata,

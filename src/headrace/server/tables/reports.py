@@ -40,7 +40,7 @@ task_run_states = sa.Table(
     sa.Index("ix_task_run_states_task", "flow_run_id", "slug", "map_index"),
 )
 
-#: How far each attempt's streams have come: the next number expected of its task events and of its logs.
+#: How far each attempt's streams have come: the next number expected of its task events, logs and artifacts.
 run_streams = sa.Table(
     "run_streams",
     metadata,
@@ -49,6 +49,7 @@ run_streams = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("events", sa.Integer, nullable=False, server_default="0"),
     sa.Column("logs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("artifacts", sa.Integer, nullable=False, server_default="0"),
 )
 
 #: `number` orders a run's records over its attempts: fence × 2³² + sequence within the attempt.

@@ -57,6 +57,14 @@ CREATE INDEX ix_deliveries_flow_run_id ON deliveries (flow_run_id)
 --;
 CREATE INDEX ix_deliveries_order ON deliveries (channel_id, about, state)
 --;
+CREATE TABLE departures (
+state_sha256 BYTEA NOT NULL,
+ticket_sha256 BYTEA NOT NULL,
+next TEXT NOT NULL,
+expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+CONSTRAINT pk_departures PRIMARY KEY (state_sha256)
+)
+--;
 CREATE TABLE epochs (
 number INTEGER NOT NULL,
 id UUID NOT NULL,
@@ -77,6 +85,23 @@ CONSTRAINT pk_installation PRIMARY KEY (id)
 )
 --;
 INSERT INTO installation (id, paused, paused_by, paused_reason) VALUES (1, FALSE, '', '')
+--;
+CREATE TABLE invitations (
+id UUID NOT NULL,
+token_sha256 BYTEA NOT NULL,
+email TEXT NOT NULL,
+role TEXT NOT NULL,
+origin TEXT NOT NULL,
+created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+created_by TEXT NOT NULL,
+expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+mailed_at TIMESTAMP WITH TIME ZONE,
+mail_problem TEXT NOT NULL,
+CONSTRAINT pk_invitations PRIMARY KEY (id),
+CONSTRAINT uq_invitations_token_sha256 UNIQUE (token_sha256)
+)
+--;
+CREATE INDEX ix_invitations_email ON invitations (email)
 --;
 CREATE TABLE notification_channels (
 id UUID NOT NULL,
@@ -106,6 +131,14 @@ complete BOOLEAN NOT NULL,
 CONSTRAINT pk_retention_rounds PRIMARY KEY (id)
 )
 --;
+CREATE TABLE sign_up_rule (
+id SERIAL NOT NULL,
+rule TEXT NOT NULL,
+domains TEXT NOT NULL,
+role TEXT NOT NULL,
+CONSTRAINT pk_sign_up_rule PRIMARY KEY (id)
+)
+--;
 ALTER TABLE flows ADD COLUMN priority INTEGER DEFAULT '0' NOT NULL
 --;
 ALTER TABLE flows ADD COLUMN slots INTEGER DEFAULT '1' NOT NULL
@@ -117,6 +150,55 @@ ALTER TABLE flows ADD COLUMN cancel_late_seconds FLOAT
 ALTER TABLE flows ADD COLUMN lost_after_seconds FLOAT
 --;
 ALTER TABLE flows ADD COLUMN deleted_at TIMESTAMP WITH TIME ZONE
+--;
+CREATE TABLE identities (
+issuer TEXT NOT NULL,
+subject TEXT NOT NULL,
+user_id UUID NOT NULL,
+created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+CONSTRAINT pk_identities PRIMARY KEY (issuer, subject),
+CONSTRAINT uq_identities_user_id_issuer UNIQUE (user_id, issuer),
+CONSTRAINT fk_identities_user_id FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+)
+--;
+CREATE TABLE resets (
+token_sha256 BYTEA NOT NULL,
+user_id UUID NOT NULL,
+generation INTEGER NOT NULL,
+expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+CONSTRAINT pk_resets PRIMARY KEY (token_sha256),
+CONSTRAINT fk_resets_user_id FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_resets_user_id ON resets (user_id)
+--;
+CREATE TABLE variables (
+id UUID NOT NULL,
+name TEXT NOT NULL,
+scope TEXT NOT NULL,
+project_id UUID,
+value TEXT NOT NULL,
+description TEXT NOT NULL,
+version INTEGER NOT NULL,
+deleted BOOLEAN NOT NULL,
+created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+created_by TEXT NOT NULL,
+updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+updated_by TEXT NOT NULL,
+CONSTRAINT pk_variables PRIMARY KEY (id),
+CONSTRAINT uq_variables_name_scope UNIQUE (name, scope),
+CONSTRAINT fk_variables_project_id FOREIGN KEY(project_id) REFERENCES projects (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_variables_project_id ON variables (project_id)
+--;
+CREATE TABLE artifact_keys (
+flow_id UUID NOT NULL,
+key TEXT NOT NULL,
+version INTEGER NOT NULL,
+CONSTRAINT pk_artifact_keys PRIMARY KEY (flow_id, key),
+CONSTRAINT fk_artifact_keys_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
+)
 --;
 ALTER TABLE flow_versions ADD COLUMN deleted_at TIMESTAMP WITH TIME ZONE
 --;
@@ -222,6 +304,19 @@ CONSTRAINT fk_slas_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE 
 --;
 CREATE INDEX ix_slas_next_at ON slas (next_at)
 --;
+CREATE TABLE variable_versions (
+variable_id UUID NOT NULL,
+version INTEGER NOT NULL,
+value TEXT NOT NULL,
+deleted BOOLEAN NOT NULL,
+at TIMESTAMP WITH TIME ZONE NOT NULL,
+by_kind TEXT NOT NULL,
+by_name TEXT NOT NULL,
+by_id UUID,
+CONSTRAINT pk_variable_versions PRIMARY KEY (variable_id, version),
+CONSTRAINT fk_variable_versions_variable_id FOREIGN KEY(variable_id) REFERENCES variables (id) ON DELETE CASCADE
+)
+--;
 ALTER TABLE flow_runs ADD COLUMN state_code TEXT DEFAULT '' NOT NULL
 --;
 ALTER TABLE flow_runs ADD COLUMN waits_for UUID
@@ -266,7 +361,34 @@ CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_befo
 --;
 CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL
 --;
+CREATE TABLE artifacts (
+id UUID NOT NULL,
+flow_run_id UUID NOT NULL,
+flow_id UUID NOT NULL,
+task TEXT,
+map_index INTEGER NOT NULL,
+attempt INTEGER NOT NULL,
+kind TEXT NOT NULL,
+key TEXT NOT NULL,
+version INTEGER NOT NULL,
+token TEXT NOT NULL,
+title TEXT NOT NULL,
+body TEXT NOT NULL,
+size INTEGER NOT NULL,
+created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+updated_at TIMESTAMP WITH TIME ZONE NOT NULL,
+CONSTRAINT pk_artifacts PRIMARY KEY (id),
+CONSTRAINT fk_artifacts_flow_run_id FOREIGN KEY(flow_run_id) REFERENCES flow_runs (id) ON DELETE CASCADE,
+CONSTRAINT fk_artifacts_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_artifacts_flow ON artifacts (flow_id, key, version)
+--;
+CREATE INDEX ix_artifacts_run ON artifacts (flow_run_id, id)
+--;
 ALTER TABLE run_events ADD COLUMN state_code TEXT DEFAULT '' NOT NULL
+--;
+ALTER TABLE run_streams ADD COLUMN artifacts INTEGER DEFAULT '0' NOT NULL
 --;
 CREATE TABLE sla_misses (
 id UUID NOT NULL,
@@ -300,4 +422,24 @@ CONSTRAINT fk_slots_run_id FOREIGN KEY(run_id) REFERENCES flow_runs (id) ON DELE
 )
 --;
 CREATE INDEX ix_slots_run_id ON slots (run_id)
+--;
+CREATE TABLE variable_reads (
+flow_run_id UUID NOT NULL,
+name TEXT NOT NULL,
+variable_id UUID,
+version INTEGER NOT NULL,
+at TIMESTAMP WITH TIME ZONE NOT NULL,
+CONSTRAINT pk_variable_reads PRIMARY KEY (flow_run_id, name),
+CONSTRAINT fk_variable_reads_flow_run_id FOREIGN KEY(flow_run_id) REFERENCES flow_runs (id) ON DELETE CASCADE,
+CONSTRAINT fk_variable_reads_variable_id FOREIGN KEY(variable_id) REFERENCES variables (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_variable_reads_variable_id ON variable_reads (variable_id)
+--;
+CREATE TABLE artifact_images (
+artifact_id UUID NOT NULL,
+data BYTEA NOT NULL,
+CONSTRAINT pk_artifact_images PRIMARY KEY (artifact_id),
+CONSTRAINT fk_artifact_images_artifact_id FOREIGN KEY(artifact_id) REFERENCES artifacts (id) ON DELETE CASCADE
+)
 --;

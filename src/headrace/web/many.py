@@ -1,0 +1,54 @@
+"""Many rows into one table, in the database's fastest way."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.util import await_only
+
+from headrace.web import links
+
+#: From so many rows on COPY takes less than INSERT, a round trip more included.
+MANY = 20
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Inserts the rows, which have the same columns."""
+    if connection.dialect.name == "postgresql" and len(rows) >= MANY:
+        _copy(connection, table, rows)
+    elif rows:
+        connection.execute(_statement(table), rows)
+
+
+@functools.cache
+def _statement(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
+
+
+def _copy(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """A task event costs PostgreSQL 111 µs by INSERT, prepared and in one message with the others, and half of it by COPY."""
+    columns = tuple(rows[0])
+    converted = {
+        name: convert
+        for name in columns
+        if (convert := _converter(table.c[name].type, connection.dialect)) is not None
+    }
+    if converted:
+        rows = [row | {name: convert(row[name]) for name, convert in converted.items()} for row in rows]
+    driver: Any = connection.connection.driver_connection
+    records = [tuple(row.values()) for row in rows]
+    try:
+        await_only(driver.copy_records_to_table(table.name, columns=columns, records=records))
+    except Exception as error:
+        bad_value = type(error).__name__ == "DataError"
+        sqlstate: str | None = links.INVALID if bad_value else getattr(error, "sqlstate", None)
+        if sqlstate is None or driver.is_closed():
+            raise links.LostError from error
+        raise links.RefusedError(sqlstate) from error
+
+
+@functools.lru_cache(64)
+def _converter(kind: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+    """What makes the driver's value of ours; none where they are the same, as a UUID or a number is."""
+    return kind.dialect_impl(dialect).bind_processor(dialect)
