@@ -17,7 +17,7 @@ from headrace.core.states import State, StateType
 from headrace.engine.reporter import Reporter
 from headrace.flows import flow
 from headrace.graph.task import task
-from headrace.wire import agents, operations, runs
+from headrace.wire import agents, artifacts, operations, runs
 from http_client import Http
 
 
@@ -72,6 +72,13 @@ class Started:
 
     def log(self, text: str) -> None:
         self.reporter.log(runs.LogRecord(datetime.now(UTC), 20, "mine", text))
+
+    def show(self, body: artifacts.Body, token: str = "", image: bytes = b"") -> None:
+        record = artifacts.ArtifactRecord(at=datetime.now(UTC), body=body, token=token, image=image)
+        self.reporter.artifact(record)
+
+    def kept_artifacts(self) -> list[artifacts.Artifact]:
+        return list(self.machine.client.artifacts.list(flow_run_id=self.run.id))[::-1]
 
     def kept_lines(self) -> list[str]:
         return [line.message for line in self.machine.client.list_logs(self.run.id)]
@@ -170,3 +177,53 @@ def test_lines_that_were_dropped_are_counted_in_one(started: Started) -> None:
     started.log("after")
     assert started.reporter.flush(10)
     assert any(line.startswith("7 lines dropped") for line in started.kept_lines())
+
+
+def test_R15_artifacts_survive_an_outage_and_of_a_progress_the_last_word_does(started: Started) -> None:
+    started.show(artifacts.Markdown("before"))
+    started.show(artifacts.Progress(0.0), token="t")
+    assert started.reporter.flush(20)
+    started.cable.cut()
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(3_000_000)
+    for number in range(6):  # more than waits in memory
+        started.show(artifacts.Image("image/png", str(number)), image=picture)
+    for step in range(1000):
+        started.show(artifacts.Progress(step / 1000), token="t")
+    eventually(lambda: started.reporter._outbox._in_file)
+    assert not started.reporter.flush(0.5)
+    started.cable.mend()
+    started.show(artifacts.Progress(1.0), token="t")
+    assert started.reporter.flush(60)
+    first, progress, *images = started.kept_artifacts()
+    assert (first.body, progress.body) == (artifacts.Markdown("before"), artifacts.Progress(1.0))
+    assert [each.body for each in images] == [artifacts.Image("image/png", str(n)) for n in range(6)]
+    assert b"".join(started.machine.client.artifacts.download(images[5].id)) == picture
+
+
+def test_a_progress_is_sent_now_and_then_and_its_last_word_without_a_flush(started: Started) -> None:
+    for step in range(20_000):
+        started.show(artifacts.Progress(step / 20_000), token="t")
+    started.show(artifacts.Progress(1.0, "all"), token="t")
+    eventually(lambda: [each.body for each in started.kept_artifacts()] == [artifacts.Progress(1.0, "all")], 10)
+    assert started.reporter._artifact_seq < 100
+
+
+def test_a_server_without_artifacts_ends_no_run(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = operations.Operation(
+        "write_artifacts",
+        "POST",
+        "/api/flow_runs/{flow_run_id}/of_a_newer_server",
+        artifacts.WriteArtifacts,
+        runs.Written,
+        operations.write_artifacts.needs,
+        "What an older server does not know.",
+    )
+    monkeypatch.setattr(operations, "write_artifacts", older)
+    started.show(artifacts.Markdown("lost"))
+    started.state("Running")
+    assert started.reporter.flush(20)
+    monkeypatch.undo()
+    started.show(artifacts.Markdown("shown"))
+    assert started.reporter.flush(20)
+    assert started.lost == []
+    assert [each.body for each in started.kept_artifacts()] == [artifacts.Markdown("shown")]

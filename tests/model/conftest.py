@@ -8,6 +8,7 @@ from model.actors import Time
 from model.world import World
 
 from headrace.engine import execute, heartbeat
+from headrace.web import sqlite
 from headrace.web.database import Database
 from running import Portal, VirtualClock
 
@@ -31,6 +32,8 @@ def sqlite_world(
 def _world(
     url: str, portal: Portal, clock: VirtualClock, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
+    # what is durable is proven elsewhere, by killing real processes
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA synchronous=OFF"))
     count = 1 if url.startswith("sqlite") else 2  # a SQLite file has one server
     databases = [Database.open(url, clock=clock) for _ in range(count)]
     world = World(databases, portal, clock, home)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from headrace.core.verdicts import RESCUES
 from headrace.server import tables
-from headrace.wire import operations
+from headrace.wire import operations, runs
 
 _FINISHED = {"Success", "Failed", "Crashed", "Cancelled"}
 _HELD = {"Submitted", "Running", "Cancelling"}
@@ -149,7 +149,6 @@ class Checker:
                 require(unborn, "I8", f"{old.name} is gone, which was {old.state_name}")
         self._once(after)
         self._limits(after)
-        self._starving(after, act)
 
     def _unmoved(self, old: Any, row: Any, act: Act) -> None:
         """A heartbeat changes a lease and no version."""
@@ -215,11 +214,12 @@ class Checker:
 
     def _fences(self, history: list[Any], fresh: list[Any]) -> None:
         """I4: a fence never falls; each grant has a new one; who loses a run loses his fence."""
-        previous = {later.seq: earlier.fence for earlier, later in itertools.pairwise(history)}
+        moves = [event for event in history if event.kind == "move"]  # a note has its sender's fence
+        previous = {later.seq: earlier.fence for earlier, later in itertools.pairwise(moves)}
         for event in fresh:
-            if event.kind != "move" or event.from_type is None:
+            if event.seq not in previous:
                 continue
-            was = previous.get(event.seq, 0)
+            was = previous[event.seq]
             step = f"{event.from_type} to {event.state_name}: fence {was} to {event.fence}"
             require(event.fence >= was, "I4", step)
             if event.from_type == "Scheduled" and event.state_type == "Submitted":
@@ -258,10 +258,6 @@ class Checker:
             require(set(holders) == under, "I7", f"{len(holders)} runs hold slots, {len(under)} have to")
             require(sum(holders.values()) <= limit.size, "I7", f"{holders.total()} of {limit.size} slots are held")
 
-    @staticmethod
-    def _starving(after: Snapshot, act: Act) -> None:
-        """I15 is asked where a claim was answered: `answered`."""
-
     # --- answers ---
 
     def answered(self, message: Any, answer: Any) -> None:
@@ -291,7 +287,8 @@ class Checker:
         run_id = message.run_id
         if state is None or run_id is None:
             return
-        self._promised.append((run_id, answer.version, state.type.value, state.name))
+        if isinstance(answer, runs.RunAnswer):
+            self._promised.append((run_id, answer.version, state.type.value, state.name))
         if message.operation is operations.cancel_flow_run and state.type.value == "Cancelled":
             self._cancelled.add(run_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from lifecycles import CONTENT
 from model.invariants import Act, Violation
 from model.network import OK, Fate, Message
 from model.world import World
@@ -143,7 +144,7 @@ def rogue(world: World, run_id: UUID, number: int, server: int = 0) -> None:
     as_run, as_agent = world.as_.run(run_id, fence), world.as_.agent
     finish = runs.FinishFlowRun(flow_run_id=run_id, fence=fence, type=StateType.SUCCESS, name="Success")
     start = runs.StartFlowRun(
-        flow_run_id=run_id, fence=fence, content_sha256=plays_content(), host="elsewhere", pid=1
+        flow_run_id=run_id, fence=fence, content_sha256=CONTENT, host="elsewhere", pid=1
     )
     advance = runs.AdvanceFlowRun(flow_run_id=run_id, fence=fence, name="Starting")
     release = runs.ReleaseFlowRun(flow_run_id=run_id, fence=fence, reason="to see what happens")
@@ -174,12 +175,6 @@ def rogue(world: World, run_id: UUID, number: int, server: int = 0) -> None:
     for message in ways[kind]:
         with contextlib.suppress(errors.HeadraceError):
             world.perform(message._replace(request_id=world.new_id()), server)
-
-
-def plays_content() -> str:
-    from lifecycles import CONTENT
-
-    return CONTENT
 
 
 def race_claim(world: World) -> None:

@@ -148,9 +148,8 @@ class World:
     def observe(self, act: Act) -> None:
         """Whatever was done, all that must hold is looked at."""
         self.steps += 1
-        after = self.snapshot()
-        self.checker.check(self.before, after, act)
-        self.before = after
+        before, self.before = self.before, self.snapshot()
+        self.checker.check(before, self.before, act)
 
     def row(self, run_id: UUID) -> Any:
         return self.before.runs[run_id]

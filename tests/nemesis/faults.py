@@ -205,10 +205,11 @@ class Faults:
 
     def _pause_host(self, name: str, fault: Fault) -> Undo | None:
         """A host that sleeps: nothing on it gets any time. Across a deadline that is a pause longer than the promise."""
-        attempts = self.installed.attempts(name)
-        fault.runs = tuple(attempt.flow_run_id for attempt in attempts)
+        undo = _stop(self.installed.processes(name))
+        # looked at when nothing moves any more: what began meanwhile is paused too
+        fault.runs = tuple(attempt.flow_run_id for attempt in self.installed.attempts(name))
         self.paused.update(fault.runs)
-        return _stop(self.installed.processes(name))
+        return undo
 
     def _kill_attempt(self, target: str, fault: Fault) -> Undo | None:
         part, _, name = target.partition(" of ")

@@ -44,10 +44,12 @@ class Grant:
 
 
 class Event(Protocol):
-    """A row of the server's history."""
+    """A row of the server's history. Only a move changes the state; a note tells what somebody said too late."""
 
     @property
     def seq(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
     @property
     def state_type(self) -> str: ...
     @property
@@ -105,7 +107,7 @@ def violations(history: History, events: Mapping[str, Sequence[Event]]) -> Itera
         by_run[seen.run].append(seen)
     for run, all_seen in by_run.items():
         yield from _disorder(run, all_seen)
-        yield from _absent(run, all_seen, {event.seq: event for event in events.get(run, ())})
+        yield from _absent(run, all_seen, _states(events.get(run, ())))
     yield from _granted_twice(history.grants)
 
 
@@ -124,6 +126,14 @@ def _disorder(run: str, all_seen: list[Seen]) -> Iterator[str]:
                 f"{run}: {seen.what} was told version {seen.version}, asked {seen.asked - highest.told:.3f} s after"
                 f" {highest.what} had been told {highest.version}"
             )
+
+
+def _states(events: Sequence[Event]) -> dict[int, Event]:
+    """The move that made the state of each version."""
+    found: dict[int, Event] = {}
+    for event in events:
+        found[event.seq] = event if event.kind == "move" or not found else found[max(found)]
+    return found
 
 
 def _absent(run: str, all_seen: list[Seen], events: Mapping[int, Event]) -> Iterator[str]:

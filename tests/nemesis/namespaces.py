@@ -52,7 +52,7 @@ class Namespace:
 
     @classmethod
     def make(cls) -> "Namespace":
-        number, own = next(_numbers), os.getpid()
+        number, own = next(_numbers) % 60, os.getpid()
         network = f"10.{200 + own % 50}.{own // 50 % 250}"
         name, cable = f"hr{own}n{number}", f"h{own}v{number}"
         made = cls(name, cable, f"{network}.{4 * number + 1}", f"{network}.{4 * number + 2}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from headrace.core import states
-from nemesis import history, installation
+from nemesis import faults, history, installation
 from nemesis.nemesis import Outcome
 
 #: Seconds by which two clocks that are read one after the other may differ here.
@@ -117,6 +117,36 @@ def _was_silenced(outcome: Outcome, run: str, at: float) -> bool:
     )
 
 
+def story(outcome: Outcome, run: str) -> Iterator[str]:
+    """Everything that is known of a run, in the order of time, for who has to find out what went wrong."""
+    told: list[tuple[float, str]] = []
+    for event in outcome.events.get(run, ()):
+        said = (
+            f"history {event.seq} {event.kind}: {event.state_name}, fence {event.fence}, {event.actor_kind}"
+        )
+        told.append((moment(outcome, event), f"{said} {event.state_message}"))
+    told += [
+        (line["steady"], f"probe: {line['what']}, fence {line['fence']}, pid {line['pid']}")
+        for line in outcome.lines.get(run, ())
+    ]
+    for one in outcome.installed.history.seen:
+        if one.run == run:
+            said = f"{one.what} asked at {one.asked:.3f} was told {one.name}, version {one.version}"
+            told.append((one.told, said))
+    agents = {grant.agent for grant in outcome.installed.history.grants if grant.run == run}
+    for fault in outcome.faults.hit:
+        name = fault.target.split(" ")[-1]
+        if name in agents or name not in outcome.installed.agents:
+            told.append(
+                (fault.began, f"{fault.kind} of {fault.target} until {fault.healed:.3f} {run in fault.runs}")
+            )
+    first, last = (min(at for at, said in told if "history" in said), max(at for at, _ in told))
+    for grant in outcome.installed.history.grants:
+        if grant.run == run:
+            yield f"attempt {grant.fence} by {grant.agent}"
+    yield from (f"{at:.3f} {said}" for at, said in sorted(told) if first - 20 <= at <= last)
+
+
 # --- figures ---
 
 
@@ -124,7 +154,8 @@ def recoveries(outcome: Outcome) -> dict[str, list[float]]:
     """Seconds from the end of each fault until what it hit worked again, by kind of fault.
 
     Of servers, the database, its clock and its disk: until a change that a user asked for afterwards was acknowledged. Of
-    an agent and its network: until a request of its host was answered. Of a run: until its history went on.
+    an agent and its network: until a request of its host was answered. Of a run: until its history went on. Counted where
+    nothing else stood in the way meanwhile.
     """
     found: dict[str, list[float]] = collections.defaultdict(list)
     changes = sorted(outcome.load.acknowledged)
@@ -137,9 +168,23 @@ def recoveries(outcome: Outcome) -> dict[str, list[float]]:
             ends = [told for asked, told in changes if asked >= fault.healed]
         since = fault.began if fault.kind.startswith("kill_") and fault.runs else fault.healed
         later = [end for end in ends if end >= since]
-        if later:
+        if later and not _is_disturbed(outcome, fault, since, min(later)):
             found[fault.kind].append(min(later) - since)
     return found
+
+
+def _is_disturbed(outcome: Outcome, fault: faults.Fault, since: float, until: float) -> bool:
+    """Whether something else stood in the way meanwhile: then the figure would say nothing of this fault."""
+    own = fault.target.split(" ")[-1]
+    return any(
+        other is not fault
+        and other.overlaps(since, until)
+        and (
+            own == other.target.split(" ")[-1] or other.target.split(" ")[-1] not in outcome.installed.agents
+        )
+        for other in outcome.faults.hit
+        if other.kind not in ("kill_run", "kill_supervisor")
+    )
 
 
 def figures(outcome: Outcome, broken: dict[str, list[str]]) -> dict[str, Any]:

@@ -76,11 +76,14 @@ class Network:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         async def end() -> None:
+            for server in self.servers:
+                server.close()
             left = asyncio.all_tasks() - {asyncio.current_task()}
             for task in left:
                 task.cancel()
@@ -113,7 +116,8 @@ class Proxy:
         self._random = random.Random(seed)
         self._witness = witness
         self._first: dict[str, float] = {}
-        self._later: set[asyncio.Task[None]] = set()
+        #: asyncio forgets who waits for a connection that only the waiting task knows.
+        self._tasks: set[asyncio.Task[None]] = set()
         #: Set while requests, or answers, pass: what is held is carried on when they are set again.
         self._asking, self._answering = asyncio.Event(), asyncio.Event()
         self._asking.set()
@@ -121,7 +125,7 @@ class Proxy:
         server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._serve, host, 0, limit=2**20), network.loop
         ).result(10)
-        self._server = server
+        network.servers.append(server)
         self.port: int = server.sockets[0].getsockname()[1]
         self.url = f"http://{host}:{self.port}"
 
@@ -133,7 +137,14 @@ class Proxy:
 
     # --- one connection ---
 
+    def _remember(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._remember(task)
         try:
             with contextlib.suppress(*_CUT):
                 while (request := await read_message(reader)) is not None:
@@ -193,8 +204,7 @@ class Proxy:
             await self._ask(request)
 
         task = asyncio.get_running_loop().create_task(send())
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        self._remember(task)
 
     # --- the servers ---
 

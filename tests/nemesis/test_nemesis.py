@@ -3,6 +3,7 @@
 `make nemesis` runs HEADRACE_NEMESIS_SEEDS (20) seeds of HEADRACE_NEMESIS_SECONDS (120); HEADRACE_NEMESIS_SEED is the first.
 """
 
+import itertools
 import json
 import os
 import random
@@ -58,11 +59,16 @@ def test_no_run_is_lost_or_stuck_or_doubled_whatever_goes_wrong(number: int, fol
         if FIGURES:
             with Path(FIGURES).open("a") as file:
                 file.write(line + "\n")
-        for fault in outcome.faults.hit:
-            sys.stdout.write(f"  {fault}\n")
+        for sentence in itertools.chain(*broken.values()):
+            sys.stdout.write(f"BROKEN {sentence}\n")
+            run = sentence[:36]
+            if run in outcome.rows:
+                sys.stdout.writelines(f"    {said}\n" for said in promises.story(outcome, run))
     finally:
         one.close()
-    assert {kind: sentences for kind, sentences in broken.items() if sentences} == {}, f"seed {seed}"
+    assert sum(len(sentences) for sentences in broken.values()) == 0, (
+        f"seed {seed}; what was broken is printed"
+    )
     # else nothing was shown
     assert outcome.rows
     assert len(outcome.faults.hit) >= SECONDS / 10

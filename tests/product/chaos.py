@@ -38,8 +38,9 @@ FLOWS = {"crash": "at-most-once", "reschedule": "at-least-once"}
 AGENTS, LIMIT = 3, 4
 #: What is killed, and how often in comparison.
 KINDS = {"run": 34, "supervisor": 26, "agent": 22, "server": 9, "template": 7}
-#: Seconds between two kills of the server: its start, the amnesty of one lease, and time for a lease to be over.
-SERVER_REST = 12.0
+#: Seconds between two kills of the server: the reaper's own lease, which on PostgreSQL outlives it by 15 s, the amnesty
+#: of one lease, and time for a lease to be over.
+SERVER_REST = 27.0
 #: Seconds that a sleeper's code takes: the attempt that follows a pause must still be at it when the paused one wakes.
 SLEEPER = 5.0
 #: Seconds after the last fault in which every run must have ended: a claim, a rescue and an execution, three times over.
@@ -128,6 +129,7 @@ class Chaos:
             self._strike()
         finally:
             self._given_up.set()
+            self._has_woken.set()
             # the last one to be hit may have been the server, without which no run can be made
             threads = [*making, *self._sleeping]
             self._keep_up(stacks.PATIENCE, lambda: not any(thread.is_alive() for thread in threads))
@@ -160,7 +162,7 @@ class Chaos:
             for number in range(self._pauses):
                 self._has_woken.clear()
                 self._sleepers.add(self._make(api, "reschedule", SLEEPER, f"sleeper {number}"))
-                self._has_woken.wait(0 if self._given_up.is_set() else stacks.PATIENCE)
+                self._has_woken.wait(0 if self._given_up.is_set() else 2 * stacks.PATIENCE)
 
     def _client(self) -> contextlib.closing[client.Client]:
         return contextlib.closing(

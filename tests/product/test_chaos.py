@@ -38,7 +38,7 @@ def test_runs_survive_that_everything_is_killed_because_of_fences(
     sys.stdout.writelines(f"  {violation}\n" for violation in found[:5])
     assert outcome.kills.total() >= kills
     # else there was nothing that only a fence can refuse
-    assert len(outcome.woken) >= pauses - 1
+    assert len(outcome.woken) > pauses // 2
     if fences == "without fences":
         assert found, f"seed {SEED}: the fence check is switched off, and no promise was broken"
     else:

@@ -106,6 +106,26 @@ def test_a_run_under_way_ends_on_a_full_disk_and_the_reserve_comes_back(
 
 
 @pytest.mark.timeout(120)
+def test_a_server_starts_on_a_full_disk_from_its_reserve(disk: Path, make_stack: stacks.Make) -> None:
+    stack = make_stack(
+        environment={
+            "HEADRACE_DATABASE_URL": f"sqlite:///{disk}/headrace.db",
+            "HEADRACE_DISK_RESERVE_MB": "4",
+        }
+    )
+    stack.start_server()
+    assert stack.server is not None
+    stack.kill(stack.server)
+    filler = fill(disk)
+    stack.start_server()
+    assert "its disk was full" in health(stack)
+    assert stack.api.create_project("p").name == "p"
+    filler.unlink()
+    stack.until(lambda: health(stack) == "ready\n", "the reserve is back")
+    assert (disk / "headrace.db.reserve").exists()
+
+
+@pytest.mark.timeout(120)
 def test_a_small_disk_gets_no_reserve_that_would_fill_it(disk: Path, make_stack: stacks.Make) -> None:
     stack = make_stack(
         environment={

@@ -150,7 +150,10 @@ def test_the_description_and_the_probes_are_all_that_is_open_besides_the_way_in(
     ]
     assert opened == ["/healthz", "/readyz", "/api/openapi.json", "/api/me"]
     public = {operation.name for operation in operations.OPERATIONS if operation.needs is Permission.PUBLIC}
-    assert public == {"sign_in", "read_me"}
+    assert public == {
+        *("sign_in", "read_me", "read_ways_in", "sign_up", "request_reset", "use_reset"),
+        *("read_invitation", "accept_invitation"),
+    }
 
 
 def test_a_run_token_is_of_one_run_and_one_fence(http: Http) -> None:

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import schemas
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from headrace import errors
 from headrace.server import migrations, tables
@@ -217,13 +217,13 @@ def test_an_upgrade_waits_briefly_for_a_busy_table_and_comes_again(
 ) -> None:
     """Who waits long for a table keeps everybody behind it waiting."""
     name = postgres.create()
-    database, other = open_database(postgres.url(name)), open_database(postgres.url(name))
+    database = open_database(postgres.url(name))
     portal.run(database.write(lambda connection, now: migrations.make(connection, now, "0001")))
 
-    async def hold() -> AsyncConnection:
+    async def hold() -> asyncpg.Connection:
         """A long transaction of somebody else."""
-        connection = await other._backend._engine.connect()  # type: ignore[attr-defined]
-        await connection.exec_driver_sql("LOCK TABLE flow_runs IN ACCESS SHARE MODE")
+        connection = await asyncpg.connect(postgres.url(name))
+        await connection.execute("BEGIN; LOCK TABLE flow_runs IN ACCESS SHARE MODE")
         return connection
 
     holding = portal.run(hold())

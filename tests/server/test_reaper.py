@@ -200,6 +200,26 @@ def test_after_a_time_in_which_nobody_listened_leases_count_once_more(server: Se
     assert life.read(held.flow_run_id).state.name == "Rescued"
 
 
+@pytest.mark.parametrize("what", ["the clock", "the process"])
+def test_time_that_jumps_between_the_look_and_the_deed_ends_nobody(life: Life, what: str) -> None:
+    held = life.running()
+    pass_time(life.server, 5)
+    keeper = life.server.service.part(Leasing)
+    jump, moment = timedelta(hours=1), life.server.clock.now
+    keeper.monotonic = lambda: (
+        life.server.clock.now - (jump if what == "the clock" else timedelta())
+    ).timestamp()
+    keeper.look(moment, reaper.EVERY)
+    keeper._looked = (moment, moment.timestamp())
+    life.server.clock.advance(jump.total_seconds())
+
+    async def sweep() -> bool:
+        return await life.server.service.write(lambda call: reaper.sweep(call, held.flow_run_id))
+
+    assert life.server.run(sweep()) is False
+    assert life.read(held.flow_run_id).state.type is StateType.RUNNING
+
+
 def test_a_server_that_was_away_longer_than_lost_after_ends_no_run_that_still_reports(life: Life) -> None:
     held = life.running()
     life.server.clock.advance(timedelta(minutes=10).total_seconds())

@@ -11,12 +11,15 @@ from uuid import UUID
 
 import msgspec
 
+from headrace.client.artifacts import Artifacts
 from headrace.client.audit import Audit
 from headrace.client.bulk import Bulk
 from headrace.client.connection import Connection, enter_run, inside, problem
 from headrace.client.limits import Limits
 from headrace.client.notifications import Notifications, Slas
+from headrace.client.people import People
 from headrace.client.schedules import Schedules
+from headrace.client.variables import Variables
 from headrace.client.versions import Versions
 from headrace.wire import control, flows, logs, operations, restarts, run_configs, runs
 from headrace.wire import versions as wire_versions
@@ -35,6 +38,16 @@ class Client(Connection):
     # --- nouns of their own ---
 
     @property
+    def artifacts(self) -> Artifacts:
+        """What tasks have shown."""
+        return Artifacts(self)
+
+    @property
+    def variables(self) -> Variables:
+        """Named values that flows read."""
+        return Variables(self)
+
+    @property
     def limits(self) -> Limits:
         """How many runs and tasks go on at once."""
         return Limits(self)
@@ -43,6 +56,11 @@ class Client(Connection):
     def notifications(self) -> Notifications:
         """Who is told of what."""
         return Notifications(self)
+
+    @property
+    def people(self) -> People:
+        """Who may use this server."""
+        return People(self)
 
     @property
     def slas(self) -> Slas:

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import random
 import re
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ LONGEST_PAUSE = 20.0
 #: Seconds: connecting, and waiting for an answer that nobody holds back.
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = threading.Lock()
 _IN_PATH = re.compile(r"{(\w+)}")
 
 
@@ -164,7 +167,7 @@ class Connection:
         if status >= 400:
             raise problem(status, data, self.server_url)
         try:
-            return msgspec.json.decode(data or b"{}", type=operation.answer)
+            return _decoder(operation.answer).decode(data or b"{}")
         except msgspec.DecodeError as error:
             raise errors.HeadraceError(
                 f"{self.server_url} answered {operation.name} with something else than expected ({error}):"
@@ -234,10 +237,19 @@ class Connection:
             pool[1].close()
 
 
+def _decoder(kind: type[Ans]) -> msgspec.json.Decoder[Ans]:
+    """One for each kind of answer, made by one thread at a time: msgspec crashes where two make theirs at once."""
+    found: msgspec.json.Decoder[Ans] | None = _decoders.get(kind)
+    if found is None:
+        with _making:
+            found = _decoders[kind] = _decoders.get(kind) or msgspec.json.Decoder(kind)
+    return found
+
+
 def problem(status: int, data: bytes, server_url: str) -> errors.HeadraceError:
     """The exception that a problem was made from; one for answers that are no problem of ours, as proxies give them."""
     try:
-        said = msgspec.json.decode(data, type=wire.Problem)
+        said = _decoder(wire.Problem).decode(data)
     except msgspec.DecodeError:
         if status in PASSING:
             return errors.Unavailable(

@@ -37,6 +37,8 @@ REPORTED, REFUSED, STOPPED = 0, 75, 76
 PATIENCE = 24 * 3600.0
 #: Bytes of a value that are kept for a re-run when nobody has said what is to be kept.
 LARGEST_KEPT = 256 * 1024 * 1024
+#: How often a sleeping task is woken to be told that it is cancelled, and how many seconds lie between.
+WAKES, WAKE_SECONDS = 20, 0.1
 _PASSING = (errors.Unreachable, errors.Unavailable, errors.TooManyRequests)
 
 
@@ -64,13 +66,17 @@ class Stopping:
             self.order()
 
     def _work(self) -> None:
-        """Ends the run. The signal that follows wakes the main thread where it sleeps in a task."""
+        """Ends the run. The signals that follow wake the main thread where it sleeps in a task: one alone may come just
+        before it falls asleep.
+        """
         while True:
             self._signals.get()
             self.asked.set()
             if self._cancel is not None:
                 self._cancel()
-                signal.pthread_kill(self._main, signal.SIGTERM)
+                for _ in range(WAKES):
+                    signal.pthread_kill(self._main, signal.SIGTERM)
+                    time.sleep(WAKE_SECONDS)
                 return
 
 

@@ -73,10 +73,16 @@ class _Worker:
             self.send("artifact", pickling.dumps(record))
             return
         with self._lock:
+            is_first = not self._progress
             self._progress[record.token] = record
-            is_due = time.monotonic() >= self._progress_at + PROGRESS_SECONDS
-        if is_due:
+            early = self._progress_at + PROGRESS_SECONDS - time.monotonic()
+        if early <= 0:
             self._send_progress()
+        elif is_first:
+            # the task may say no more for a long time
+            waiting = threading.Timer(early, self._send_progress)
+            waiting.daemon = True
+            waiting.start()
 
     def _send_progress(self) -> None:
         with self._lock:

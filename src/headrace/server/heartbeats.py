@@ -18,6 +18,7 @@ from headrace.core.states import StateType
 from headrace.server import tables
 from headrace.server.leasing import Leasing
 from headrace.server.service import Hold, Service
+from headrace.web import many
 from headrace.web.handlers import Call
 
 _runs = tables.flow_runs
@@ -60,7 +61,7 @@ def renew(
     keeper = call.service.part(Leasing)
     rows = {
         row.id: row
-        for row in call.connection.execute(_look, {"ids": sorted({beat.run_id for beat in beats})})
+        for row in call.connection.execute(_look, {"ids": many.padded({beat.run_id for beat in beats})})
     }
     holders = [
         row.id
@@ -71,7 +72,7 @@ def renew(
     ]
     if holders:
         until = leases.lease_until(call.now, keeper.timing)
-        call.connection.execute(_renew, {"ids": holders, "until": until, "moment": call.now})
+        call.connection.execute(_renew, {"ids": many.padded(holders), "until": until, "moment": call.now})
     return rows
 
 

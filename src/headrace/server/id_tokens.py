@@ -21,6 +21,7 @@ ALGORITHMS = {
 LEEWAY = 60
 OLDEST = 600
 _SMALLEST_RSA = 2048
+_PUBLIC = frozenset({"kty", "n", "e", "crv", "x", "y"})
 _LONGEST_SUBJECT = 255
 
 
@@ -63,8 +64,6 @@ def _verified(token: str, keys: Sequence[Mapping[str, Any]]) -> bytes:
         if str(header.get("typ", "JWT")).lower() != "jwt":
             raise Refused(f"this is no ID token but {header['typ']!r}")
         key = jwk.import_key(cast("jwk.DictKey", _key(keys, algorithm, header.get("kid"))))
-        if isinstance(key, jwk.RSAKey) and key.raw_value.key_size < _SMALLEST_RSA:
-            raise Refused("the identity provider's RSA key is too short")
         payload = jws.deserialize_compact(token, key, algorithms=[algorithm]).payload
     except (jose_errors.JoseError, ValueError, binascii.Error) as error:
         raise Refused(f"the ID token cannot be verified: {type(error).__name__}") from None
@@ -83,8 +82,10 @@ def _key(keys: Sequence[Mapping[str, Any]], algorithm: str, kid: Any) -> dict[st
     ]
     if len(fitting) != 1:
         raise UnknownKey(f"the ID token's key {kid!r} ({algorithm}) is not one of the identity provider's")
-    public = {"kty", "n", "e", "crv", "x", "y"}
-    return {name: value for name, value in fitting[0].items() if name in public}
+    public = {name: value for name, value in fitting[0].items() if name in _PUBLIC}
+    if public["kty"] == "RSA" and len(str(public.get("n"))) * 6 < _SMALLEST_RSA:
+        raise Refused("the identity provider's RSA key is too short")
+    return public
 
 
 def _claims(payload: bytes) -> dict[str, Any]:

@@ -35,17 +35,19 @@ class Leasing:
         That is so after a start, after a failure (`forget`), when the wall clock jumped, and when this process itself
         was stopped for a while.
         """
-        moment = self.monotonic()
-        if self._looked is not None:
-            wall, steady = now - self._looked[0], timedelta(seconds=moment - self._looked[1])
-            trusted = abs(wall - steady) <= JUMP and steady <= every + self.timing.lease / 4
-        else:
-            trusted = False
-        self._looked = (now, moment)
+        trusted = self.trusts(now, every)
+        self._looked = (now, self.monotonic())
         if not trusted:
             self.amnesty_until = leases.amnesty_until(now, self.timing)
         elif self.amnesty_until is not None and self.amnesty_until <= now:
             self.amnesty_until = None
+
+    def trusts(self, now: datetime, every: timedelta) -> bool:
+        """Whether this moment fits to the last look: neither the clock nor this process has jumped since."""
+        if self._looked is None:
+            return False
+        wall, steady = now - self._looked[0], timedelta(seconds=self.monotonic() - self._looked[1])
+        return abs(wall - steady) <= JUMP and steady <= every + self.timing.lease / 4
 
     def forget(self) -> None:
         """The database did not answer: heartbeats may be missing."""

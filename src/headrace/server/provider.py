@@ -76,12 +76,14 @@ class Provider:
         found = await self._get(issuer.rstrip("/") + DISCOVERY, Description, now)
         if found.issuer != issuer:
             raise Unusable(f"oidc_issuer is {issuer!r}, but there it calls itself {found.issuer!r}")
-        used = (found.authorization_endpoint, found.token_endpoint, found.jwks_uri, found.userinfo_endpoint)
-        for url in filter(None, used):
-            if urlsplit(issuer).scheme == "https" and not url.startswith("https://"):
-                raise Unusable(
-                    f"{targets.read_url(url).host}: an https issuer names an address without https"
-                )
+        used = [found.authorization_endpoint, found.token_endpoint, found.jwks_uri]
+        for url in [*used, found.userinfo_endpoint] if found.userinfo_endpoint else used:
+            try:
+                scheme = targets.read_url(url).scheme
+            except errors.Invalid:
+                raise Unusable("the identity provider names an address that cannot be one") from None
+            if urlsplit(issuer).scheme == "https" and scheme != "https":
+                raise Unusable("the identity provider has https, and names an address without https")
         return found
 
     async def claims(self, settings: Settings, token: str, expected: id_tokens.Expected) -> dict[str, Any]:

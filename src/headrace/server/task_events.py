@@ -169,7 +169,7 @@ def _load(
         indexes = [index for _, index in keys]
         where: dict[str, Any] = {
             "run": holder.run_id,
-            "slugs": sorted({slug for slug, _ in keys}),
+            "slugs": many.padded({slug for slug, _ in keys}),
             "first": min(indexes),
             "last": max(indexes),
         }

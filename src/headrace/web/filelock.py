@@ -1,6 +1,7 @@
 """A lock that one process holds on a file's name, gone with the process however it ends."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -33,9 +34,11 @@ class FileLock:
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-        except OSError:
-            self.release()
-            raise
+        except OSError as error:
+            # on a full disk it is held all the same: only who is refused is not told by whom
+            if error.errno != errno.ENOSPC:
+                self.release()
+                raise
 
     def release(self) -> None:
         """Removes the name, then lets go: whoever opened the name before finds it gone and opens it anew."""

@@ -1,13 +1,16 @@
 """Many rows into one table, in the database's fastest way."""
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.util import await_only
 
 from headrace.web import links
+
+T = TypeVar("T", str, UUID)
 
 #: From so many rows on COPY takes less than INSERT, a round trip more included.
 MANY = 20
@@ -24,6 +27,15 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, 
 @functools.cache
 def _statement(table: sa.Table) -> sa.Insert:
     return sa.insert(table)
+
+
+def padded(values: Collection[T]) -> list[T]:
+    """The values in order, the last one so often that their number is a power of two.
+
+    For an IN: each number of values is a statement of its own, which PostgreSQL has to prepare; so there are few.
+    """
+    found = sorted(values)
+    return found + found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found)) if found else found
 
 
 def _copy(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:

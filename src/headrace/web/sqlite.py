@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import logging
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -39,6 +40,8 @@ READERS = 4
 BUSY_SECONDS = 5
 #: Larger files are not checked at each start: quick_check reads every page.
 CHECKED_SIZE = 32 * 1024 * 1024
+#: A disk with less has no room for the files that SQLite lays beside the database when it opens it.
+OPENING = 1024 * 1024
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
@@ -81,8 +84,8 @@ class Sqlite:
             connect_args={"isolation_level": None, "check_same_thread": False},
         )
         try:
-            self._check()
             self._reserve = None if reserve is None else reserves.Reserve(self.path, reserve)
+            self._check_where_there_is_room()
             self.keep_reserve()
             self._writer = _Writer(self._connect(), clock, self._give_up_reserve)
         except BaseException:
@@ -164,6 +167,15 @@ class Sqlite:
         for pragma in _PRAGMAS:
             raw.execute(pragma)
         return connection
+
+    def _check_where_there_is_room(self) -> None:
+        """Even opening it takes room: on a full disk that of the reserve."""
+        try:
+            self._check()
+        except errors.SettingsError:
+            if shutil.disk_usage(self.path.parent).free >= OPENING or not self._give_up_reserve():
+                raise
+            self._check()
 
     def _check(self) -> None:
         """Refuses a file that is no database or is damaged, in words."""

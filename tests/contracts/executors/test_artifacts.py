@@ -1,7 +1,6 @@
 """R15 on every executor: what tasks show reaches the run, with the task that showed it."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -112,47 +111,3 @@ def test_without_a_server_an_artifact_is_logged(bench: Any, caplog: pytest.LogCa
         "artifact: link: https://example.com/report?day=1",
         "artifact: image 'drawing': image/png, 108 bytes",
     ]
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: artifacts.markdown("x" * 600_000, key="long"), "the markdown 'long' is too large"),
-        (lambda: artifacts.table([[1, 2], [3]], columns=["a", "b"]), "row 1 of the table has 1 cells"),
-        (lambda: artifacts.table([[1, 2]]), "needs names for its columns"),
-        (lambda: artifacts.table([["x" * 300_000]] * 10, columns=["a"]), "the table is too large"),
-        (lambda: artifacts.table([[1]] * 10_001, columns=["a"]), "not 10001 of 1: show the first"),
-        (lambda: artifacts.link("javascript:alert(1)"), "cannot be linked to"),
-        (lambda: artifacts.link("https://a b"), "cannot be linked to"),
-        (lambda: artifacts.image(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "save the drawing as PNG"),
-        (lambda: artifacts.image(PNG + bytes(5 * 1024 * 1024)), "the image is too large"),
-        (lambda: artifacts.markdown("x", key="a\nb"), "cannot be a key"),
-    ],
-)
-def test_what_cannot_be_shown_says_why(bench: Any, make: Callable[[], None], words: str) -> None:
-    @task.task
-    def one() -> None:
-        make()
-
-    state = bench.run(lambda: one())
-    assert state.is_failure
-    assert words in state.message
-    assert state.artifacts == []
-
-
-def test_of_a_thousand_and_more_the_rest_is_left_out(bench: Any, caplog: pytest.LogCaptureFixture) -> None:
-    @task.task
-    def many() -> None:
-        for number in range(1005):
-            artifacts.markdown(str(number))
-
-    state = bench.run(lambda: many())
-    assert len(state.artifacts) == 1000
-    assert sum("those that follow are not kept" in each.getMessage() for each in caplog.records) == 1
-
-
-def test_outside_a_run_there_is_nobody_to_show_it_to() -> None:
-    from headrace import errors
-
-    with pytest.raises(errors.GraphError, match="artifacts are made while a flow runs"):
-        artifacts.markdown("hello")

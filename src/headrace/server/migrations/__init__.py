@@ -79,8 +79,8 @@ async def upgrade(database: databases.Database) -> tuple[str, str]:
         try:
             await database.write(_upgrade)
             break
-        except sqlalchemy.exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _NOT_NOW:
+        except errors.Unavailable as error:
+            if not _is_busy(error):
                 raise
             if tried == TRIES:
                 raise errors.Unavailable(
@@ -155,6 +155,12 @@ def bring_up(connection: sa.Connection, now: datetime) -> None:
     if revision_of(connection) != HEAD:
         _migrate(connection, HEAD)
     _settle(connection, now)
+
+
+def _is_busy(error: errors.Unavailable) -> bool:
+    """Whether somebody else held a table for too long."""
+    cause = error.__cause__
+    return isinstance(cause, sqlalchemy.exc.DBAPIError) and getattr(cause.orig, "sqlstate", None) == _NOT_NOW
 
 
 def _upgrade(connection: sa.Connection, now: datetime) -> None:

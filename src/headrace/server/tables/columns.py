@@ -41,16 +41,18 @@ class later(functions.FunctionElement[datetime]):  # noqa: N801 - used as a func
     inherit_cache = True
 
 
-@compiler.compiles(later, "sqlite")
 def _later_in_microseconds(element: later, compiling: Any, **options: Any) -> str:
     moment, seconds = (compiling.process(each, **options) for each in element.clauses)
     return f"({moment} + CAST({seconds} * 1000000 AS INTEGER))"
 
 
-@compiler.compiles(later, "postgresql")
 def _later_as_interval(element: later, compiling: Any, **options: Any) -> str:
     moment, seconds = (compiling.process(each, **options) for each in element.clauses)
     return f"({moment} + make_interval(secs => {seconds}))"
+
+
+compiler.compiles(later, "sqlite")(_later_in_microseconds)
+compiler.compiles(later, "postgresql")(_later_as_interval)
 
 
 class Json(sa.TypeDecorator[Any]):

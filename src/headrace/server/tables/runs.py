@@ -57,10 +57,10 @@ flow_runs = sa.Table(
     sa.Column("lease_until", Instant),
     sa.Column("last_contact_at", Instant),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
-    #: Who wants it paused, as JSON (`pausing.Wish`): until it has ended, or was resumed.
+    #: Who wants it paused, as JSON (`control.Wish`): until it has ended, or was resumed.
     sa.Column("pause_wish", Json),
     sa.Column("pause_ends_at", Instant),
-    #: What somebody said of it after its end, as JSON (wire.control.Mark).
+    #: What somebody said of it after its end, as JSON (`wire.runs.Mark`).
     sa.Column("mark", Json),
     sa.Column("agent_id", sa.Uuid),
     sa.Column("host", sa.Text),
