@@ -10,7 +10,7 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check check-ui ui fix wire docs bench release services
+.PHONY: help setup demo dev test nemesis e2e check check-ui ui fix wire docs bench release services
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
 
 test: services  ## all tests but those in a browser; t=tests/core for a part
 	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e
+
+nemesis: services  ## the long proof, for hours: all slow tests in their full size (docs/reliability.md)
+	HEADRACE_NEMESIS=1 HEADRACE_CHAOS_RUNS=200 $(BIN)/python -m pytest tests -q -m slow -rA --ignore=tests/e2e
 
 e2e: services ui/node_modules/.bin/knip  ## the browser's tests, with real processes
 	$(BIN)/python -m pytest tests/e2e -q

@@ -204,7 +204,9 @@ def test_a_progress_is_sent_now_and_then_and_its_last_word_without_a_flush(start
     for step in range(20_000):
         started.show(artifacts.Progress(step / 20_000), token="t")
     started.show(artifacts.Progress(1.0, "all"), token="t")
-    eventually(lambda: [each.body for each in started.kept_artifacts()] == [artifacts.Progress(1.0, "all")], 10)
+    eventually(
+        lambda: [each.body for each in started.kept_artifacts()] == [artifacts.Progress(1.0, "all")], 10
+    )
     assert started.reporter._artifact_seq < 100
 
 

@@ -237,14 +237,17 @@ class Checker:
         ticks = Counter((row.schedule_id, row.due_at) for row in after.runs.values() if row.schedule_id)
         for (_, due), count in ticks.items():
             require(count == 1, "I6", f"{count} runs for the tick {due}")
-        asked = Counter(
-            event.request_id
+        moves = [
+            event
             for history in after.events.values()
             for event in history
             if event.request_id is not None and event.kind == "move" and event.from_type is not None
-        )
-        for request_id, count in asked.items():
-            require(count == 1, "I12", f"{count} moves of the request {request_id}")
+        ]
+        # one change of a schedule may end several runs; one claim gives out one
+        asked = Counter((event.flow_run_id, event.request_id) for event in moves)
+        claims = Counter(event.request_id for event in moves if event.state_type == "Submitted")
+        for request, count in [*asked.items(), *claims.items()]:
+            require(count == 1, "I12", f"{count} moves of the request {request}")
 
     @staticmethod
     def _limits(after: Snapshot) -> None:

@@ -89,6 +89,10 @@ class _Machine(RuleBasedStateMachine):
     def an_agent_works(self, agent: int, server: int) -> None:
         plays.work(self.world, agent, server)
 
+    @rule(agent=AGENT, server=SERVER)
+    def an_agent_takes_over(self, agent: int, server: int) -> None:
+        plays.take_over(self.world, agent, server)
+
     @rule(which=NUMBERS, number=NUMBERS, server=SERVER, fate=FATE)
     def a_process_acts(self, which: int, number: int, server: int, fate: Fate) -> None:
         if process := _one(self._there(), which):

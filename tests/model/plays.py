@@ -36,9 +36,10 @@ def running(world: World, mode: str, agent: int = 0, server: int = 0) -> Any:
 
 def again(world: World, agent: int, server: int = 0) -> Any:
     """Another agent takes what can be taken, and starts it."""
-    if world.agents[agent].claim(server=server) is None:
+    actor = world.agents[agent]
+    if actor.claim(server=server) is None:
         return None
-    process = world.agents[agent].launch()
+    process = actor.launch(len(actor.held) - 1)
     process.start()
     return process
 
@@ -55,6 +56,13 @@ def work(world: World, agent: int, server: int) -> None:
     process.start(server=server)
     process.beat(server=server)
     process.finish(server=server)
+
+
+def take_over(world: World, agent: int, server: int) -> None:
+    """What is lost is found at once, and somebody else begins."""
+    world.sweep(server)
+    if len(world.processes) < 20 and world.agents[agent]._claim is None:
+        again(world, agent, server)
 
 
 def zombie_launch(world: World, mode: str) -> Any:
@@ -89,11 +97,11 @@ def zombie_run(world: World, mode: str) -> Any:
 
 
 def partitioned(world: World, mode: str) -> Any:
-    """Executes, and nobody hears of it."""
+    """Executed, and nobody has heard of it since a heartbeat that was answered late; its lease and grace are just over."""
     process = running(world, mode)
     process.beat(Fate("slow", 0))
     world.agents[0].kill()
-    world.pass_time(16)
+    world.pass_time(29)
     return process
 
 

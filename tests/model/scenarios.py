@@ -98,8 +98,9 @@ def nobody_makes_moves_of_his_own(world: World) -> None:
 
 
 def nobody_is_rescued_before_the_grace_is_over(world: World) -> None:
-    process = plays.partitioned(world, "reschedule")
-    world.pass_time(5)
+    process = plays.running(world, "reschedule")
+    world.agents[0].kill()
+    world.pass_time(21)
     world.sweep()
     plays.again(world, 1)
     assert world.row(process.run_id).fence == process.held.fence

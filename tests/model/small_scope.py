@@ -220,9 +220,8 @@ def _agents_steps(was: Situation, number: int, mode: OnLost) -> Iterator[tuple[s
         yield f"agent {number} reports its exit", having(new or was, None)
 
 
-def explore(mode: OnLost, depth: int) -> tuple[int, int]:
+def explore(mode: OnLost, depth: int, first: Situation = Situation()) -> tuple[int, int]:  # noqa: B008 - it is immutable
     """All situations that so many steps reach: how many, and how many steps led to them. Raises Broken with the way there."""
-    first = Situation()
     came: dict[Situation, tuple[Situation, str] | None] = {first: None}
     edge, taken = [first], 0
     for _ in range(depth):

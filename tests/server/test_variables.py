@@ -218,7 +218,15 @@ def test_they_go_with_their_project(scene: Scene) -> None:
 def test_the_audit_log_has_both_values(scene: Scene) -> None:
     scene.set("rows", 10)
     scene.set("rows", 20)
-    entries = [each for each in scene.server.rows(tables.audit) if each.operation == "set_variable"]
+    scene.delete("rows")
+    every = scene.server.rows(tables.audit)
+    (gone,) = [each for each in every if each.operation == "delete_variable"]
+    assert (gone.object_kind, gone.object_name, gone.before) == (
+        "variable",
+        "rows",
+        {"value": 20, "version": 2},
+    )
+    entries = [each for each in every if each.operation == "set_variable"]
     assert [(each.details["value"], each.before) for each in sorted(entries, key=lambda each: each.id)] == [
         (10, None),
         (20, {"value": 10, "version": 1}),

@@ -48,6 +48,24 @@ const start = createRoute({
   },
 })
 
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/invitation',
+  component: lazyRouteComponent(() => import('@/pages/signIn/InvitationPage'), 'InvitationPage'),
+})
+
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/reset',
+  component: lazyRouteComponent(() => import('@/pages/signIn/ResetPage'), 'ResetPage'),
+})
+
+const signUp = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-up',
+  component: lazyRouteComponent(() => import('@/pages/signIn/SignUpPage'), 'SignUpPage'),
+})
+
 const dashboard = createRoute({
   getParentRoute: () => frame,
   path: '/',
@@ -103,6 +121,9 @@ export function makeRouter(client: QueryClient) {
     routeTree: root.addChildren([
       signIn,
       start,
+      invitation,
+      reset,
+      signUp,
       frame.addChildren([dashboard, welcome, flows, flow, flowRun, agents, account, team, elsewhere]),
     ]),
     context: { client },

@@ -49,10 +49,12 @@ class Variables:
         )
         return self._connection.call(operations.set_variable, request)
 
-    def delete(self, name: str, *, project: str = "", expected_version: int | None = None) -> None:
-        """Takes it away; its history stays. Raises errors.NotFound."""
+    def delete(
+        self, name: str, *, project: str = "", expected_version: int | None = None
+    ) -> variables.Variable:
+        """Takes it away, and answers with what it was; its history stays. Raises errors.NotFound."""
         request = variables.DeleteVariable(name=name, project=project, expected_version=expected_version)
-        self._connection.call(operations.delete_variable, request)
+        return self._connection.call(operations.delete_variable, request)
 
     def history(self, name: str, *, project: str = "") -> Iterator[variables.VariableVersion]:
         """What it was and who made it that, newest first; also after it was deleted."""

@@ -4,8 +4,10 @@ import dataclasses
 from datetime import timedelta
 
 from headrace import errors
+from headrace.graph import pickled
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class CachePolicy:
     """A value is used again for `expires` (None: for ever) while these are unchanged.

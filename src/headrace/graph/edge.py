@@ -3,7 +3,10 @@
 import dataclasses
 from typing import Any
 
+from headrace.graph import pickled
 
+
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Constant:
     """An argument known when the flow is built."""
@@ -11,6 +14,7 @@ class Constant:
     value: Any
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reference:
     """The value of the node `slug`; `index` picks one item of it (`nout`)."""
@@ -19,6 +23,7 @@ class Reference:
     index: int | None = None
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Collection:
     """A list, tuple, set or dict with references somewhere inside. For dict `items` are alternating keys and values."""
@@ -27,6 +32,7 @@ class Collection:
     items: tuple["Argument", ...]
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Flattened:
     """One level of nesting removed from a list of lists, before it is mapped over or passed on."""
@@ -37,6 +43,7 @@ class Flattened:
 Argument = Constant | Reference | Collection | Flattened
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Edge:
     """upstream → downstream, by slug.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from headrace import errors
 from headrace.graph import options as task_options
+from headrace.graph import pickled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ class Keywords(TypedDict, total=False):
     description: str
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options in their normal form."""

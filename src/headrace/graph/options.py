@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypedDict, cast
 
 from headrace import errors
-from headrace.graph import caching, triggers
+from headrace.graph import caching, pickled, triggers
 
 #: Called as hook(task, before, after) with states; a state that it returns takes the place of `after`.
 Hook = Callable[..., Any]
@@ -57,6 +57,7 @@ class Keywords(TypedDict, total=False):
     description: str
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options in their normal form."""

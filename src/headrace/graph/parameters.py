@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace import errors
-from headrace.graph import building, context, task
+from headrace.graph import building, context, pickled, task
 from headrace.graph import options as task_options
 
 #: The default of a parameter that has none.
 REQUIRED: Any = inspect.Parameter.empty
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Definition:
     """One parameter: its name, type (Any: not said) and default (REQUIRED: none)."""
@@ -82,6 +83,7 @@ def _is_plain(annotation: Any) -> bool:
     return isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias)
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Read:
     """What a parameter's node does: answers the run's value of it."""

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 
 from headrace import errors
+from headrace.graph import pickled
 
 
 class Decision(enum.Enum):
@@ -22,6 +23,7 @@ class Decision(enum.Enum):
     PAUSE = "pause"
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counts:
     """How many upstreams are in which state. `successful` holds Success and Cached, `failed` Failed and Crashed."""
@@ -45,6 +47,7 @@ class Counts:
 Rule = Callable[[Counts], Decision]
 
 
+@pickled.by_name
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trigger:
     """A named rule. With `data_only` the engine counts only upstreams that carry data, though it waits for all of them."""

@@ -95,10 +95,12 @@ _COPIED = (
     "lost_after_seconds",
 )
 _SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "version_number", "tasks", "late_after_seconds")
-#: The columns of runs that something else than a request makes: `Origin` gives them.
-_NOBODYS = dict.fromkeys(("schedule_id", "schedule_revision", "tick", "restarted_from", "anew"), None)
 #: What only comes to be while a run lives.
-_LATER = dict.fromkeys(("pause_wish", "pause_ends_at", "mark"), None)
+_LATER = ("pause_wish", "pause_ends_at", "mark")
+#: The columns of runs that something else than a request makes: `Origin` gives them.
+_NOBODYS = dict.fromkeys(
+    ("schedule_id", "schedule_revision", "tick", "restarted_from", "anew", *_LATER), None
+)
 _NOT_YET = dict.fromkeys(
     ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None
 )
@@ -225,7 +227,6 @@ def plan(
         "task_states": {},
         **{name: getattr(source, name) for name in _COPIED},
         **_NOBODYS,
-        **_LATER,
         **origin.columns,
     }
     return Plan(row, queue, origin.actor, source)

@@ -127,11 +127,12 @@ def set_variable(call: Call[Any], request: variables.SetVariable) -> variables.V
 
 
 @handles(operations.delete_variable)
-def delete_variable(call: Call[Any], request: variables.DeleteVariable) -> wire.Empty:
-    scope = _scope(call, request.project)
-    row = call.connection.execute(_locked, {"name": request.name, "scope": scope}).one_or_none()
+def delete_variable(call: Call[Any], request: variables.DeleteVariable) -> variables.Variable:
+    where = {"name": request.name, "scope": _scope(call, request.project)}
+    row = call.connection.execute(_locked, where).one_or_none()
     if row is None or row.deleted:
         raise _missing(call, request.name)
+    deleted = _variable(call.connection.execute(_exactly, where).one())
     _expect(row, request.name, request.expected_version)
     call.before = {"value": msgspec.json.decode(row.value), "version": row.version}
     version = row.version + 1
@@ -139,7 +140,7 @@ def delete_variable(call: Call[Any], request: variables.DeleteVariable) -> wire.
     changes["updated_by"] = call.caller.name or call.caller.kind
     call.connection.execute(_change, {"id_": row.id, **changes})
     _written(call, row.id, version, "null", deleted=True)
-    return wire.Empty()
+    return deleted
 
 
 @handles(operations.list_variable_versions)
@@ -228,6 +229,7 @@ def _missing(call: Call[Any], name: str) -> errors.NotFound:
 
 def _variable(row: Any) -> variables.Variable:
     return variables.Variable(
+        id=row.id,
         name=row.name,
         project=row.project,
         value=msgspec.json.decode(row.value),

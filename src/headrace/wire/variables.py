@@ -38,7 +38,7 @@ class SetVariable(wire.Message, frozen=True, kw_only=True):
 
 
 class DeleteVariable(wire.Message, frozen=True, kw_only=True):
-    """Its history stays, and goes on where it is set again."""
+    """Its history stays, and goes on where it is set again. The answer is what it was."""
 
     name: str
     project: str = ""
@@ -57,6 +57,7 @@ class ListVariableVersions(wire.Message, frozen=True, kw_only=True):
 class Variable(wire.Answer, frozen=True, kw_only=True):
     """`project` is "" for one that all projects see. `warning`: why this name may hold what does not belong here."""
 
+    id: UUID
     name: str
     project: str
     value: Any

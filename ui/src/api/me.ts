@@ -1,6 +1,8 @@
 import { queryOptions, useMutation, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { get, rememberCsrfToken, send } from '@/api/client'
 import type {
+  AcceptInvitation,
+  AcceptInvitationData,
   ChangePasswordData,
   ChangePasswordResponse,
   Me,
@@ -33,15 +35,26 @@ export function useMay(permission: Permission): boolean {
   return useMe().permissions.includes(permission)
 }
 
-export function useSignIn() {
+/** A way in; what was read before is forgotten. */
+function useEntrance<V>(enter: (variables: V) => Promise<Me>) {
   const client = useQueryClient()
   return useMutation({
-    mutationFn: (body: SignIn) => send<SignInData, Me>('POST', '/api/session', { body }),
+    mutationFn: enter,
     onSuccess: (me) => {
       client.clear()
       client.setQueryData(meQuery.queryKey, remember(me))
     },
   })
+}
+
+export function useSignIn() {
+  return useEntrance((body: SignIn) => send<SignInData, Me>('POST', '/api/session', { body }))
+}
+
+export function useAcceptInvitation() {
+  return useEntrance((body: AcceptInvitation) =>
+    send<AcceptInvitationData, Me>('POST', '/api/invitations/accept', { body }),
+  )
 }
 
 /** Whoever calls it loads a new document afterwards: that forgets all that this session had read. */

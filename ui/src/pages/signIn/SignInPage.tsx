@@ -1,16 +1,19 @@
-import { useRouter } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useRouter } from '@tanstack/react-router'
 import { type SyntheticEvent, useState } from 'react'
 import { useSignIn } from '@/api/me'
+import { waysInQuery } from '@/api/waysIn'
 import { useSearchState } from '@/frame/search'
 import { Door } from '@/pages/signIn/Door'
 import { safeNext } from '@/pages/signIn/next'
-import { Button } from '@/ui/Button'
+import { Button, buttonClass } from '@/ui/Button'
 import { Field, FormError, TextInput } from '@/ui/Field'
 
 export function SignInPage() {
   const [search] = useSearchState()
   const router = useRouter()
   const signIn = useSignIn()
+  const ways = useQuery(waysInQuery(search.problem ?? '')).data
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
 
@@ -21,6 +24,7 @@ export function SignInPage() {
 
   return (
     <Door title="Sign in">
+      {ways?.problem && <p role="alert">{ways.problem}</p>}
       <form onSubmit={submit} className="flex flex-col gap-4">
         <Field label="Email">
           <TextInput
@@ -48,6 +52,28 @@ export function SignInPage() {
           Sign in
         </Button>
       </form>
+      {ways?.provider && (
+        <a
+          href={`${ways.provider.url}?next=${encodeURIComponent(safeNext(search.next))}`}
+          className={buttonClass()}
+        >
+          {ways.provider.label}
+        </a>
+      )}
+      {ways && (ways.reset_by_mail || ways.sign_up) && (
+        <p className="flex gap-4 text-sm">
+          {ways.reset_by_mail && (
+            <Link to="/reset" className="text-accent underline">
+              Forgot the password?
+            </Link>
+          )}
+          {ways.sign_up && (
+            <Link to="/sign-up" className="text-accent underline">
+              Sign up
+            </Link>
+          )}
+        </p>
+      )}
       <p className="text-sm text-muted">
         No password yet? Open the link that <code className="font-mono">headrace up</code> printed, or ask an
         administrator for one.
