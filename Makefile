@@ -42,8 +42,11 @@ services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
 test: services  ## all tests but those in a browser; t=tests/core for a part
 	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e
 
-nemesis: services  ## the long proof, for hours: all slow tests in their full size (docs/reliability.md)
-	HEADRACE_NEMESIS=1 HEADRACE_CHAOS_RUNS=200 $(BIN)/python -m pytest tests -q -m slow -rA --ignore=tests/e2e
+nemesis: services  ## the tests in their full size, with all that may go wrong: hours; t=tests/nemesis for a part
+	@mkdir -p test-output
+	HEADRACE_NEMESIS=1 HEADRACE_CHAOS_RUNS=200 HEADRACE_NEMESIS_FIGURES=test-output/nemesis.jsonl \
+		$(BIN)/python -m pytest $(t) -q --ignore=tests/e2e
+	@test ! -e test-output/nemesis.jsonl || $(BIN)/python tests/nemesis/figures.py test-output/nemesis.jsonl
 
 e2e: services ui/node_modules/.bin/knip  ## the browser's tests, with real processes
 	$(BIN)/python -m pytest tests/e2e -q

@@ -21,26 +21,44 @@ class RoundRobin:
         self.servers = list(servers)
         self.served: Counter[int] = Counter()
         self._next = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._portal = Portal()
         self._server = self._portal.run(asyncio.start_server(self._client, "127.0.0.1", port))
 
     def close(self) -> None:
-        self._server.close()
+        async def end() -> None:
+            self._server.close()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks)
+
+        self._portal.run(end())
         self._portal.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            body = await reader.readexactly(int(length[1])) if length else b""
-            upstream = await self._connect()
-            if upstream is None:
-                writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-                await writer.drain()
-                return
-            answers, requests = upstream
-            with contextlib.closing(requests):
-                await self._forward(head, body, (reader, writer), (answers, requests))
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._request(reader, writer)
+        finally:
+            await _closed(writer)
+            self._tasks.discard(task)
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        body = await reader.readexactly(int(length[1])) if length else b""
+        upstream = await self._connect()
+        if upstream is None:
+            writer.write(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            await writer.drain()
+            return
+        try:
+            await self._forward(head, body, (reader, writer), upstream)
+        finally:
+            await _closed(upstream[1])
 
     async def _forward(
         self,
@@ -58,10 +76,12 @@ class RoundRobin:
         copying = [asyncio.ensure_future(_copy(server[0], client[1]))]
         if upgrade:
             copying.append(asyncio.ensure_future(_copy(client[0], server[1])))
-        await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
-        for task in copying:
-            task.cancel()
-        await asyncio.gather(*copying, return_exceptions=True)
+        try:
+            await asyncio.wait(copying, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in copying:
+                task.cancel()
+            await asyncio.gather(*copying, return_exceptions=True)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """The next server that takes a connection."""
@@ -79,3 +99,9 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

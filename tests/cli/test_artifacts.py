@@ -40,7 +40,7 @@ def held(http: Http) -> runs.Assignment:
 
 
 def test_R15_they_are_listed_shown_and_saved(held: runs.Assignment, headrace: Runner, tmp_path: Path) -> None:
-    listed = headrace("artifacts", "list", str(held.flow_run_id))
+    listed = headrace("artifacts", "list", held.name)
     assert listed.status == 0, listed.err
     lines = [line.split("\t") for line in listed.out.splitlines()]
     assert [line[:4] for line in lines] == [
@@ -66,7 +66,10 @@ def test_R15_they_are_listed_shown_and_saved(held: runs.Assignment, headrace: Ru
     assert len(headrace("artifacts", "list", "sales/daily", "--latest").out.splitlines()) == 1
     assert headrace("artifacts", "list", str(held.flow_run_id), "--task", "extract").out == ""
     wrong = headrace("artifacts", "show", "x")
-    assert (wrong.status, wrong.err) == (2, "headrace: 'x' is not the id of an artifact\n")
+    assert (wrong.status, wrong.err) == (
+        2,
+        "headrace: 'x' is not the id of an artifact; `headrace artifacts list RUN` shows them\n",
+    )
 
 
 def test_artifacts_in_the_library(held: runs.Assignment, http: Http) -> None:

@@ -8,6 +8,7 @@ from lifecycles import Life
 from cli_runner import Runner
 from headrace import errors
 from headrace.client import Client
+from headrace.wire import operations, variables
 from http_client import Http
 
 
@@ -37,6 +38,17 @@ def test_R18_a_variable_from_its_first_value_to_its_end(http: Http, headrace: Ru
     ]
     missing = headrace("variable", "get", "regon")
     assert (missing.status, "did you mean 'region'" in missing.err) == (3, True)
+
+
+def test_what_a_run_has_read_is_shown(http: Http, headrace: Runner) -> None:
+    life = Life(http.server)
+    held = life.running()
+    headrace("variable", "set", "region", "eu")
+    for name in ("region", "rows"):
+        request = variables.ReadRunVariable(flow_run_id=held.flow_run_id, fence=held.fence, name=name)
+        http.server.call(operations.read_run_variable, request, life.by(held))
+    lines = [line.split("\t") for line in headrace("variable", "read-by", held.name).out.splitlines()]
+    assert [line[:4] for line in lines] == [["region", "1", '"eu"', ""], ["rows", "none", "", ""]]
 
 
 def test_a_name_that_sounds_like_a_secret_is_warned_about(headrace: Runner) -> None:

@@ -14,14 +14,14 @@ from uuid import UUID
 
 import msgspec
 from greenlet import getcurrent, greenlet
-from model.invariants import Violation
-from model.network import OK, Fate, Message
 
 from headrace import errors
 from headrace.core import leases
 from headrace.core.states import StateType
 from headrace.engine import execute, heartbeat, supervisor
 from headrace.wire import operations, runs
+from model.invariants import Violation
+from model.network import OK, Fate, Message
 
 TIMING = leases.Timing()
 #: The adversary's supervisor is paused for as long as it may be, and its run process dies as late as it may.

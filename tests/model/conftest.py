@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from model.actors import Time
-from model.world import World
 
 from headrace.engine import execute, heartbeat
 from headrace.web import sqlite
 from headrace.web.database import Database
+from model.actors import Time
+from model.world import World
 from running import Portal, VirtualClock
 
 

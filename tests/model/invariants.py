@@ -105,7 +105,18 @@ _events = sa.select(
 _limits = sa.select(tables.limits.c.id, tables.limits.c.flow_id, tables.limits.c.size)
 _slots = sa.select(tables.slots.c.limit_id, tables.slots.c.number, tables.slots.c.run_id)
 #: What a note of a stale writer leaves as it was.
-_UNTOUCHED = ("state_type", "state_name", "fence", "attempt", "rescues", "retries_used", "lease_until", "host", "pid", "result")
+_UNTOUCHED = (
+    "state_type",
+    "state_name",
+    "fence",
+    "attempt",
+    "rescues",
+    "retries_used",
+    "lease_until",
+    "host",
+    "pid",
+    "result",
+)
 
 
 def require(holds: bool, invariant: str, sentence: str) -> None:
@@ -163,7 +174,11 @@ class Checker:
     def _history(row: Any, history: list[Any]) -> None:
         """I2: the state is what its history says, without gaps. I9: only allowed moves by those who may make them."""
         seqs = [event.seq for event in history]
-        require(seqs == list(range(row.version + 1)), "I2", f"{row.name} of version {row.version} has events {seqs}")
+        require(
+            seqs == list(range(row.version + 1)),
+            "I2",
+            f"{row.name} of version {row.version} has events {seqs}",
+        )
         moves = [event for event in history if event.kind == "move"]
         last = moves[-1]
         require(
@@ -174,7 +189,11 @@ class Checker:
         require(last.fence == row.fence, "I2", f"{row.name} has fence {row.fence}, its history {last.fence}")
         for earlier, later in itertools.pairwise([None, *moves]):
             came_from = None if earlier is None else earlier.state_type
-            require(later.from_type == came_from, "I2", f"{row.name} moved from {later.from_type}, was {came_from}")
+            require(
+                later.from_type == came_from,
+                "I2",
+                f"{row.name} moved from {later.from_type}, was {came_from}",
+            )
             who = ALLOWED.get((later.from_type, later.state_type), set())
             mark = later.actor_kind == _USER and later.state_type in ("Success", "Failed")
             may = later.actor_kind in who or (mark and later.from_type not in {None, *_FINISHED})
@@ -183,7 +202,11 @@ class Checker:
         finished = row.state_type in _FINISHED
         require((row.finished_at is not None) == finished, "I2", f"{row.name}: finished_at")
         held = row.state_type in _HELD
-        require((row.lease_until is not None) == held, "I2", f"{row.name} is {row.state_name}, lease {row.lease_until}")
+        require(
+            (row.lease_until is not None) == held,
+            "I2",
+            f"{row.name} is {row.state_name}, lease {row.lease_until}",
+        )
 
     def _counts(self, row: Any, history: list[Any]) -> None:
         """I10: nothing is tried without end."""
@@ -205,7 +228,9 @@ class Checker:
         if act.run_id == row.id and act.fence is not None and act.fence != old.fence:
             changed = [name for name in _UNTOUCHED if getattr(old, name) != getattr(row, name)]
             require(
-                not changed, "I4b", f"{act.name} with fence {act.fence}, the run's is {old.fence}, changed {changed}"
+                not changed,
+                "I4b",
+                f"{act.name} with fence {act.fence}, the run's is {old.fence}, changed {changed}",
             )
         took = old.state_type in _HELD and old.state_type != row.state_type and row.state_name != "TimedOut"
         if act.name == "reaper" and took:
@@ -225,9 +250,9 @@ class Checker:
             if event.from_type == "Scheduled" and event.state_type == "Submitted":
                 require(event.fence > was, "I4", step)
             unstarted = event.from_type in ("Scheduled", "Submitted", "Paused")
-            if event.state_name in _TAKEN_AWAY or (event.state_type == "Cancelled" and unstarted):
-                if "loss" not in self._without:
-                    require(event.fence > was, "I4", step)
+            lost = event.state_name in _TAKEN_AWAY or (event.state_type == "Cancelled" and unstarted)
+            if lost and "loss" not in self._without:
+                require(event.fence > was, "I4", step)
 
     @staticmethod
     def _once(after: Snapshot) -> None:
@@ -256,10 +281,14 @@ class Checker:
             own = [slot for slot in after.slots if slot.limit_id == limit.id]
             holders = Counter(slot.run_id for slot in own if slot.run_id is not None)
             under = {
-                row.id for row in after.runs.values() if row.flow_id == limit.flow_id and row.state_type in _HELD
+                row.id
+                for row in after.runs.values()
+                if row.flow_id == limit.flow_id and row.state_type in _HELD
             }
             require(set(holders) == under, "I7", f"{len(holders)} runs hold slots, {len(under)} have to")
-            require(sum(holders.values()) <= limit.size, "I7", f"{holders.total()} of {limit.size} slots are held")
+            require(
+                sum(holders.values()) <= limit.size, "I7", f"{holders.total()} of {limit.size} slots are held"
+            )
 
     # --- answers ---
 
@@ -301,7 +330,11 @@ class Checker:
             moves = [e for e in now.events.get(run_id, []) if e.kind == "move" and e.seq <= version]
             require(bool(moves), "I8", f"version {version} of {run_id} is lost")
             said = (moves[-1].state_type, moves[-1].state_name)
-            require(said == (type_, name), "I8", f"{name} was acknowledged as version {version}, there is {said[1]}")
+            require(
+                said == (type_, name),
+                "I8",
+                f"{name} was acknowledged as version {version}, there is {said[1]}",
+            )
 
     def starved(self, now: Snapshot, passed_over: Any) -> None:
         """I15: a claim that nobody disturbs finds a run that can be granted."""
@@ -321,7 +354,11 @@ class Checker:
         require(run_id not in self._cancelled, "I16", "user code starts after an acknowledged cancel")
         others = [other for other in everybody if other.run_id == run_id and other is not process]
         at_once = [other for other in others if other.working]
-        require(not at_once, "I1", f"fences {[o.held.fence for o in at_once]} execute, and {process.held.fence} begins")
+        require(
+            not at_once,
+            "I1",
+            f"fences {[o.held.fence for o in at_once]} execute, and {process.held.fence} begins",
+        )
         if process.held.on_lost == "crash":
             lost = [other for other in others if other.begun and not other.ended]
             require(not lost, "I1", "a run that may run at most once begins again")

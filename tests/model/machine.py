@@ -9,12 +9,12 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from model import plays
-from model.invariants import Violation
-from model.network import FATES, OK, Fate
-from model.world import World
 
 from headrace.core.states import StateType
+from model import plays
+from model.invariants import Violation
+from model.network import FATES, Fate
+from model.world import World
 
 NUMBERS = st.integers(0, 11)
 SERVER = st.integers(0, 1)
@@ -212,6 +212,3 @@ def play(world: World, *, examples: int, steps: int, seed: int | None = None) ->
     if seed is not None:
         made = hypothesis.seed(seed)(made)
     hypothesis.stateful.run_state_machine_as_test(made, settings=settings)
-
-
-__all__ = ["OK", "machine", "play"]

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from headrace.core import transitions
 from headrace.core.moves import Actor, Effect
 from headrace.core.states import State, StateType
-from headrace.engine import heartbeat, supervisor
+from headrace.engine import execute, heartbeat, supervisor
 from headrace.server import claims, firings, heartbeats, moves, runs, slots, tables
 from headrace.server.loops import reaper
 from headrace.server.service import registry
@@ -72,7 +72,9 @@ def _ignores_fence(operation: str) -> Callable[[Patch], None]:
         def handle(call: Any, request: Any) -> Any:
             fence = moves.load(call, request.flow_run_id).fence
             caller = dataclasses.replace(call.caller, run_fence=fence)
-            return real(dataclasses.replace(call, caller=caller), msgspec.structs.replace(request, fence=fence))
+            return real(
+                dataclasses.replace(call, caller=caller), msgspec.structs.replace(request, fence=fence)
+            )
 
         patch.setitem(registry.handlers, operation, handle)
 
@@ -89,18 +91,23 @@ def _deadline_from_the_answer(patch: Patch) -> None:
 
 
 def _event_in_a_transaction_of_its_own(patch: Patch) -> None:
-    kept: list[dict[str, Any]] = []
+    kept: dict[int, list[dict[str, Any]]] = {}  # by the list that all copies of a call share
     real = service.Service.write
 
-    def event(*arguments: Any, before: Any = None) -> None:
-        kept.append(moves._event_values(*arguments, before=before))
+    def event(call: Any, *arguments: Any, before: Any = None) -> None:
+        kept[id(call.afterwards)].append(moves._event_values(call, *arguments, before=before))
 
     async def write(self: Any, work: Any, **more: Any) -> Any:
-        kept.clear()
-        value = await real(self, work, **more)
-        if kept:
-            values = list(kept)
-            await self.database.write(lambda connection, now: connection.execute(moves._record, values))
+        mine: list[dict[str, Any]] = []
+
+        def noted(call: Any) -> Any:
+            mine.clear()
+            kept[id(call.afterwards)] = mine
+            return work(call)
+
+        value = await real(self, noted, **more)
+        if mine:
+            await self.database.write(lambda connection, now: connection.execute(moves._record, mine))
         return value
 
     patch.setattr(moves, "_event", event)
@@ -212,6 +219,11 @@ def _rescues_without_bound(patch: Patch) -> None:
     patch.setattr(transitions.Transition, "may_be_rescued", property(lambda self: True))
 
 
+def _an_old_start_is_believed(patch: Patch) -> None:
+    """The answer to a start that was sent again may be the first one's, and the lease long over."""
+    patch.setattr(execute._RunProcess, "_renew", lambda self: execute.time.monotonic())
+
+
 _cancel_keeps = _keeps_fence(lambda before, after: after.type is StateType.CANCELLED)
 _rescue_keeps = _keeps_fence(lambda before, after: after.name == "Rescued")
 _no_table = _without_rules("a_finished_run_stays_finished", "only_moves_in_the_table_are_made")
@@ -295,6 +307,13 @@ PAIRS: tuple[Mutant, ...] = (
         frozenset({"loss"}),
     ),
 )
+#: What this model has found in the real code: it stays found.
+FOUND: tuple[Mutant, ...] = (
+    Mutant(
+        "an old start is believed", _an_old_start_is_believed, ("a_start_that_was_accepted_long_ago_is_over",)
+    ),
+)
+ALL = (*MUTANTS, *PAIRS, *FOUND)
 MASKED: tuple[Mutant, ...] = tuple(
     dataclasses.replace(mutant, without=frozenset({"loss"}))
     for mutant in MUTANTS

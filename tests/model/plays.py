@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from lifecycles import CONTENT
-from model.invariants import Act, Violation
-from model.network import OK, Fate, Message
-from model.world import World
 
 from headrace import errors
 from headrace.core.states import StateType
 from headrace.server import firings
 from headrace.server.loops import scheduler
 from headrace.wire import operations, runs
+from model.invariants import Act, Violation
+from model.network import Fate, Message
+from model.world import World
 
 LOST = Fate("unanswered")
 
@@ -105,6 +105,14 @@ def partitioned(world: World, mode: str) -> Any:
     return process
 
 
+def lease_over(world: World, mode: str) -> Any:
+    """Executes, and its lease has just ended; its grace has not."""
+    process = running(world, mode)
+    world.agents[0].kill()
+    world.pass_time(21)
+    return process
+
+
 def one_snapshot(world: World, mode: str) -> None:
     """Both reapers have found the run, and its process is heard of before they take it up."""
     process = running(world, mode)
@@ -137,6 +145,7 @@ STARTS: dict[str, Callable[[World, str], Any]] = {
     "zombie start": zombie_start,
     "zombie run": zombie_run,
     "partitioned": partitioned,
+    "lease over": lease_over,
     "two sweepers with one snapshot": one_snapshot,
     "a schedule": scheduled,
     "a queue": queue,
@@ -230,9 +239,4 @@ def stale_plan(world: World, server: int) -> None:
     if found:
         for number in (server, 1 - server):
             writing = world.services[number]
-            world._loop(
-                "scheduler", lambda writing=writing: scheduler._written(writing, found, firings.make)
-            )
-
-
-__all__ = ["LOST", "OK", "STARTS"]
+            world._loop("scheduler", lambda writing=writing: scheduler._written(writing, found, firings.make))

@@ -4,11 +4,10 @@ bug breaks one of them, which is what makes them the short version of the search
 
 from collections.abc import Callable
 
+from headrace.core.states import StateType
 from model import plays
 from model.network import Fate
 from model.world import MOST_RUNS, World
-
-from headrace.core.states import StateType
 
 MODES = ("crash", "reschedule")
 

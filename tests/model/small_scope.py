@@ -51,7 +51,7 @@ class Situation(NamedTuple):
     unreported: int = 0
 
 
-class Broken(AssertionError):  # noqa: N818 - it says what is broken
+class Broken(AssertionError):
     """An invariant does not hold."""
 
 
@@ -61,7 +61,14 @@ def _state(type_: StateType, name: str) -> State:
 
 
 def moved(
-    was: Situation, type_: StateType, actor: Actor, fence: int | None, mode: OnLost, *, name: str = "", seen: bool = False
+    was: Situation,
+    type_: StateType,
+    actor: Actor,
+    fence: int | None,
+    mode: OnLost,
+    *,
+    name: str = "",
+    seen: bool = False,
 ) -> Situation | None:
     """The run after a move that somebody proposes; None where the rules refuse it or nothing changes."""
     until = None if was.lease is None else NOW + timedelta(seconds=was.lease)
@@ -194,9 +201,9 @@ def _agents_steps(was: Situation, number: int, mode: OnLost) -> Iterator[tuple[s
         both[number] = changed
         return now._replace(processes=tuple(both))
 
-    if process is None or process.phase in ("gone", "ended"):
-        if was.state is _T.SCHEDULED and (new := moved(was, _T.SUBMITTED, Actor.AGENT, None, mode)):
-            yield f"agent {number} claims and launches", having(new, Process(new.fence))
+    free = process is None or process.phase in ("gone", "ended")
+    if free and was.state is _T.SCHEDULED and (new := moved(was, _T.SUBMITTED, Actor.AGENT, None, mode)):
+        yield f"agent {number} claims and launches", having(new, Process(new.fence))
     if process is None:
         return
     who, fence = f"process {number} of fence {process.fence}", process.fence

@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+
 from model import machine
 from model.world import World
 

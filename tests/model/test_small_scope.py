@@ -4,12 +4,12 @@ import os
 import time
 
 import pytest
+
+from headrace.core.transitions import OnLost
 from model import small_scope
 from model.mutants import MUTANTS
 
-from headrace.core.transitions import OnLost
-
-DEPTH = 20 if os.environ.get("HEADRACE_NEMESIS") else 12
+DEPTH = 18 if os.environ.get("HEADRACE_NEMESIS") else 12
 #: Of the planted bugs those in the rules, and what each breaks here.
 IN_THE_RULES = {
     "fence not raised at a claim": "I4",
@@ -21,6 +21,7 @@ FRESH = small_scope.Situation()
 NEARLY_WORN_OUT = small_scope.Situation(fence=6, attempt=3, rescues=3)
 
 
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("mode", OnLost)
 def test_every_order_of_steps_is_safe(mode: OnLost, capsys: pytest.CaptureFixture[str]) -> None:
     began = time.monotonic()
@@ -38,4 +39,6 @@ def test_planted_bugs_in_the_rules_are_found(name: str, monkeypatch: pytest.Monk
     (mutant,) = [mutant for mutant in MUTANTS if mutant.name == name]
     mutant.plant(monkeypatch)
     with pytest.raises(small_scope.Broken, match=f"^({IN_THE_RULES[name]}):"):
-        small_scope.explore(OnLost.RESCHEDULE, 12, NEARLY_WORN_OUT if name == "rescues without bound" else FRESH)
+        small_scope.explore(
+            OnLost.RESCHEDULE, 12, NEARLY_WORN_OUT if name == "rescues without bound" else FRESH
+        )

@@ -14,9 +14,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from model import actors
-from model.invariants import Act, Checker, Snapshot, Violation
-from model.network import OK, DiedError, Fate, Message, Network
 from structures import digest, registration
 
 from headrace import errors
@@ -34,6 +31,9 @@ from headrace.wire import agents as wire_agents
 from headrace.wire import flows as wire_flows
 from headrace.wire import limits, operations, runs
 from headrace.wire import schedules as wire_schedules
+from model import actors
+from model.invariants import Act, Checker, Snapshot, Violation
+from model.network import OK, DiedError, Fate, Message, Network
 from running import Portal, Server, VirtualClock
 
 T = TypeVar("T")
@@ -162,7 +162,9 @@ class World:
         act = Act(message.operation.name, message.run_id, message.fence, message.caller.kind)
         if message.operation is operations.heartbeat_flow_run:  # without the waiting around it
             request: Any = message.request
-            doing = service.write(lambda call: reports.heartbeat_flow_run(call, request), caller=message.caller)
+            doing = service.write(
+                lambda call: reports.heartbeat_flow_run(call, request), caller=message.caller
+            )
         else:
             doing = service.call(message.operation, message.request, message.caller, message.request_id)
         try:
@@ -279,9 +281,7 @@ class World:
         found, self.suspects[server] = self.suspects[server], []
         service = self.services[server]
         for run_id in found:
-            self._loop(
-                "reaper", lambda run_id=run_id: service.write(lambda call: reaper.sweep(call, run_id))
-            )
+            self._loop("reaper", lambda run_id=run_id: service.write(lambda call: reaper.sweep(call, run_id)))
 
     def race_sweep(self) -> None:
         """Both servers take up what both have found, at the same time."""

@@ -404,7 +404,11 @@ def _of_executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
     if row.state_type == "Crashed" and not outcome.struck.get(run):
         yield f"it crashed and nobody killed it: {row.state_message}"
     if row.state_type == "Crashed" and run in outcome.paused:
-        yield f"it was only paused, and crashed: {row.state_message}"
+        history = [
+            f"{event.at:%H:%M:%S.%f} {event.state_name} {event.state_message}"
+            for event in outcome.events[run]
+        ]
+        yield f"it was only paused, and crashed: {row.state_message} Its history: {history}; it wrote {lines}"
     if row.state_type not in ("Success", "Crashed"):
         yield f"it ended as {row.state_type}: {row.state_message}"
     if row.state_type == "Success":

@@ -115,7 +115,7 @@ def test_a_server_starts_on_a_full_disk_from_its_reserve(disk: Path, make_stack:
     )
     stack.start_server()
     assert stack.server is not None
-    stack.kill(stack.server)
+    stack.end(stack.server)
     filler = fill(disk)
     stack.start_server()
     assert "its disk was full" in health(stack)

@@ -14,6 +14,7 @@ from lifecycles import Life
 from conftest import make_server
 from headrace import errors
 from headrace.server import app, dispatch, heartbeats, identity, notices, task_queue
+from headrace.server.loops import neighbours as neighbours_loop
 from headrace.settings import Settings
 from headrace.web import service as services
 from headrace.web import wakeups
@@ -50,7 +51,7 @@ class Pair:
 
     def listen(self) -> None:
         for server in (self.one, self.other):
-            self.lines.append(self.portal.start(wakeups.run_once(server.service)))
+            self.lines.append(self.portal.start(neighbours_loop.run_once(server.service)))
         self.until(lambda: self.line(self.one).listening and self.line(self.other).listening)
 
     def line(self, server: Server) -> wakeups.Wakeups:
@@ -185,7 +186,7 @@ def test_a_line_that_breaks_is_made_again_and_whoever_waits_looks(pair: Pair) ->
     pair.until(lambda: not pair.line(pair.other).listening)
     made = life.create()
     assert not claim.done()
-    pair.lines.append(pair.portal.start(wakeups.run_once(pair.other.service)))
+    pair.lines.append(pair.portal.start(neighbours_loop.run_once(pair.other.service)))
     assert claim.result(SOON).assignment.flow_run_id == made.id
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from headrace import client, errors
-from headrace.cli import output
+from headrace.cli import output, runs
 from headrace.wire import artifacts as wire
 
 
@@ -18,17 +18,17 @@ def artifacts() -> None:
 
 
 @artifacts.command("list")
-@click.argument("of")
+@click.argument("of", metavar="RUN|PROJECT/FLOW")
 @click.option("--key", "-k", help="Only the versions of this key.")
 @click.option("--task", "-t", help="Only what this task has shown.")
 @click.option("--latest", is_flag=True, help="Of each key only the last version.")
 @click.option("--limit", default=50, show_default=True, help="How many, at most.")
 @output.formatted
 def list_(of: str, key: str | None, task: str | None, latest: bool, limit: int, form: str) -> None:
-    """List what a run has shown, or a flow over all its runs, newest first. OF is a run's id, or PROJECT/FLOW."""
+    """List what a run has shown, or a flow over all its runs, newest first."""
     api = client.Client()
     flow_id = api.find_flow(of).id if "/" in of else None
-    run_id = None if flow_id else _id(of, "run")
+    run_id = None if flow_id else runs.find(api, of).id
     listed = api.artifacts.list(flow_run_id=run_id, flow_id=flow_id, key=key, task=task, latest=latest)
     found = list(itertools.islice(listed, limit))
     if form == "json":
@@ -56,7 +56,7 @@ def list_(of: str, key: str | None, task: str | None, latest: bool, limit: int, 
 @output.formatted
 def show(artifact: str, form: str) -> None:
     """Print one artifact by its id: a text as it is, a table as columns."""
-    found = client.Client().artifacts.read(_id(artifact, "artifact"))
+    found = client.Client().artifacts.read(_id(artifact))
     if form == "json":
         output.json(found)
         return
@@ -79,7 +79,7 @@ def show(artifact: str, form: str) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), required=False)
 def download(artifact: str, file: Path | None) -> None:
     """Write an image, a text or a table (as CSV) to FILE, or to the standard output."""
-    pieces = client.Client().artifacts.download(_id(artifact, "artifact"))
+    pieces = client.Client().artifacts.download(_id(artifact))
     first = next(pieces, b"")  # what is refused is refused before the file is made
     if file is None:
         for piece in (first, *pieces):
@@ -91,11 +91,13 @@ def download(artifact: str, file: Path | None) -> None:
     output.say(f"written to {file}")
 
 
-def _id(text: str, what: str) -> UUID:
+def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise errors.Invalid(f"{text!r} is not the id of {'an' if what[0] == 'a' else 'a'} {what}") from None
+        raise errors.Invalid(
+            f"{text!r} is not the id of an artifact; `headrace artifacts list RUN` shows them"
+        ) from None
 
 
 def _says(found: wire.Artifact) -> str:

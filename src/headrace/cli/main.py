@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("runs", "resume", "Approve a paused run."),
     "rerun": ("runs", "rerun", "Run again what failed, or from chosen tasks; other results are taken over."),
     "schedule": ("schedules", "schedule", "Make, show, pause and preview schedules."),
+    "backfill": ("backfills", "backfill", "Run the past firings of a schedule."),
     "world": ("schedules", "world", "Pause everything, or resume it."),
     "register": ("flows", "register", "Register the flows of files and folders."),
     "flows": ("flows", "list_", "List flows."),

@@ -20,7 +20,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def _described(command: Decorated) -> Decorated:
+def describing(command: Decorated) -> Decorated:
     """Adds the options that say when a schedule fires."""
     for option in reversed(
         (
@@ -82,7 +82,7 @@ def list_(flow: str | None, project: str | None, form: str) -> None:
 @schedule.command("create")
 @click.argument("flow")
 @click.option("--name", default="", help="Its name; without one it is called after what it does.")
-@_described
+@describing
 @output.formatted
 def create(flow: str, name: str, form: str, **described: Any) -> None:
     """Give PROJECT/FLOW a schedule; it survives new versions.
@@ -93,7 +93,7 @@ def create(flow: str, name: str, form: str, **described: Any) -> None:
     """
     api = client.Client()
     found = api.find_flow(flow)
-    wanted = _schedule(described, _types(api, found))
+    wanted = meant(described, types_of(api, found))
     _show(api, api.schedules.create(found.id, wanted, name=name), form)
 
 
@@ -103,7 +103,7 @@ def create(flow: str, name: str, form: str, **described: Any) -> None:
 def show(schedule: str, form: str) -> None:
     """One schedule, by its id, or by PROJECT/FLOW/NAME: when it fires next, and why it makes no runs."""
     api = client.Client()
-    _show(api, _find(api, schedule), form)
+    _show(api, find(api, schedule), form)
 
 
 @schedule.command("pause")
@@ -111,7 +111,7 @@ def show(schedule: str, form: str) -> None:
 def pause(schedule: str) -> None:
     """Pause a schedule: its runs that have not started are removed."""
     api = client.Client()
-    after = api.schedules.pause(_find(api, schedule).id)
+    after = api.schedules.pause(find(api, schedule).id)
     output.say(f"{after.name} of {after.project}/{after.flow} is paused")
 
 
@@ -120,7 +120,7 @@ def pause(schedule: str) -> None:
 def resume(schedule: str) -> None:
     """Resume a schedule: it makes runs from now on."""
     api = client.Client()
-    after = api.schedules.resume(_find(api, schedule).id)
+    after = api.schedules.resume(find(api, schedule).id)
     idle = f", but makes no runs: {after.idle.sentence}" if after.idle else ""
     output.say(
         f"{after.name} of {after.project}/{after.flow} goes on, next {output.ago(after.next_run_at)}{idle}"
@@ -133,7 +133,7 @@ def resume(schedule: str) -> None:
 def delete(schedule: str, yes: bool) -> None:
     """Delete a schedule with its runs that have not started."""
     api = client.Client()
-    found = _find(api, schedule)
+    found = find(api, schedule)
     if not yes:
         click.confirm(f"Delete {found.name} of {found.project}/{found.flow}?", abort=True, err=True)
     api.schedules.delete(found.id)
@@ -144,15 +144,15 @@ def delete(schedule: str, yes: bool) -> None:
 @click.argument("schedule", required=False)
 @click.option("--since", metavar="TIME", help="After this moment instead of now.")
 @click.option("--count", "-n", default=10, show_default=True, help="How many firings.")
-@_described
+@describing
 @output.formatted
 def preview(schedule: str | None, since: str | None, count: int, form: str, **described: Any) -> None:
     """When a schedule fires next: a stored one, or one that the options describe."""
     api = client.Client()
-    wanted = _find(api, schedule).id if schedule else _schedule(described, {})
-    moment = _moment("--since", since)
+    wanted = find(api, schedule).id if schedule else meant(described, {})
+    after = moment("--since", since)
     shown = api.schedules.preview(
-        wanted, since=moment.astimezone() if moment and moment.tzinfo is None else moment, count=count
+        wanted, since=after.astimezone() if after and after.tzinfo is None else after, count=count
     )
     if form == "json":
         output.json(shown)
@@ -219,7 +219,7 @@ def _show(api: client.Client, found: wire_schedules.Schedule, form: str) -> None
             click.echo(f"{'':10}  {firing.local}{f'  {firing.dst.sentence}' if firing.dst else ''}")
 
 
-def _find(api: client.Client, text: str) -> wire_schedules.Schedule:
+def find(api: client.Client, text: str) -> wire_schedules.Schedule:
     """A schedule by its id, or by PROJECT/FLOW/NAME; PROJECT/FLOW is enough where it has only one."""
     with contextlib.suppress(ValueError):
         return api.schedules.read(UUID(text))
@@ -239,13 +239,13 @@ def _find(api: client.Client, text: str) -> wire_schedules.Schedule:
     )  # fmt: skip
 
 
-def _types(api: client.Client, flow: flows.Flow) -> dict[str, Any]:
+def types_of(api: client.Client, flow: flows.Flow) -> dict[str, Any]:
     """The types of a flow's parameters, by name."""
     found = api.call(operations.read_version, flows.VersionRef(version_id=flow.current_version_id))
     return {spec.name: spec.schema.get("type") for spec in found.structure.parameters}
 
 
-def _schedule(described: dict[str, Any], types: dict[str, Any]) -> core_schedules.Schedule:
+def meant(described: dict[str, Any], types: dict[str, Any]) -> core_schedules.Schedule:
     """The schedule that the options describe."""
     kinds = [name for name in ("cron", "every", "rrule", "dates") if described[name]]
     if len(kinds) != 1:
@@ -259,9 +259,9 @@ def _schedule(described: dict[str, Any], types: dict[str, Any]) -> core_schedule
         "window": _interval("--window", window) if window else None,
     }
     if kinds == ["dates"]:
-        moments = [_moment("--date", text) for text in described["dates"]]
+        moments = [moment("--date", text) for text in described["dates"]]
         return core_schedules.dates([moment for moment in moments if moment is not None], **shared)
-    shared |= {"start": _moment("--start", described["start"]), "end": _moment("--end", described["end"])}
+    shared |= {"start": moment("--start", described["start"]), "end": moment("--end", described["end"])}
     if kinds == ["every"]:
         return core_schedules.every(_interval("--every", described["every"]), **shared)
     if kinds == ["rrule"]:
@@ -290,7 +290,7 @@ def _interval(option: str, text: str) -> timedelta:
     return timedelta(seconds=int(number) * _UNITS[unit])
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
+def moment(option: str, text: str | None) -> datetime | None:
     """A moment; one without zone is local time of the schedule's zone."""
     try:
         return None if text is None else datetime.fromisoformat(text)

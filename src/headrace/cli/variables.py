@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from headrace import client
-from headrace.cli import output
+from headrace.cli import output, runs
 from headrace.wire import variables as wire
 
 _project = click.option("--project", default="", help="Of this project, instead of all projects.")
@@ -122,6 +122,31 @@ def history(name: str, project: str, form: str) -> None:
                 "(deleted)" if each.deleted else _short(each.value),
                 f"{each.at:%Y-%m-%d %H:%M:%S}",
                 each.by,
+            )
+            for each in found
+        ],
+    )
+
+
+@variable.command("read-by")
+@click.argument("run")
+@output.formatted
+def read_by(run: str, form: str) -> None:
+    """Which versions of which variables a run has read."""
+    api = client.Client()
+    found = list(api.variables.read_by(runs.find(api, run).id))
+    if form == "json":
+        output.json(found)
+        return
+    output.table(
+        ("NAME", "VERSION", "VALUE", "PROJECT", "FIRST READ"),
+        [
+            (
+                each.name,
+                str(each.version) if each.version else "none",
+                _short(each.value) if each.version else "",
+                each.project,
+                output.ago(each.at),
             )
             for each in found
         ],

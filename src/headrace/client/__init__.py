@@ -13,6 +13,7 @@ import msgspec
 
 from headrace.client.artifacts import Artifacts
 from headrace.client.audit import Audit
+from headrace.client.backfills import Backfills
 from headrace.client.bulk import Bulk
 from headrace.client.connection import Connection, enter_run, inside, problem
 from headrace.client.limits import Limits
@@ -106,6 +107,11 @@ class Client(Connection):
     def audit(self) -> Audit:
         """The audit log."""
         return Audit(self)
+
+    @property
+    def backfills(self) -> Backfills:
+        """Past firings of schedules, run as one."""
+        return Backfills(self)
 
     @property
     def versions(self) -> Versions:

@@ -11,6 +11,7 @@ from headrace.server import (
     agents,
     artifacts,
     audit,
+    backfills,
     bulk,
     claims,
     control,
@@ -55,11 +56,13 @@ from headrace.server import (
     ways_in,
 )
 from headrace.server.loops import audit as audit_loop
+from headrace.server.loops import backfills as backfill_loop
 from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
 from headrace.server.loops import limits as limit_loop
+from headrace.server.loops import neighbours as neighbours_loop
 from headrace.server.service import Service, registry
 from headrace.settings import Settings
-from headrace.web import app, outbound, service, serving, wakeups
+from headrace.web import app, outbound, service, serving
 from headrace.web import database as databases
 from headrace.wire import operations
 
@@ -71,6 +74,7 @@ NOUNS = (
     agents,
     artifacts,
     audit,
+    backfills,
     bulk,
     claims,
     control,
@@ -105,7 +109,7 @@ NOUNS = (
     versions,
     ways_in,
 )
-LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, timekeeper.loop, wakeups.loop)
+LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, backfill_loop.loop, timekeeper.loop, neighbours_loop.loop)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:

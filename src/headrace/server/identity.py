@@ -178,7 +178,7 @@ def _of_key(
     return _owner(row), row.expires_at
 
 
-def _owner(row: sa.Row[Any]) -> handlers.Caller:
+def _owner(row: Any) -> handlers.Caller:
     if row.user_id is None:
         return handlers.Caller(
             "service_account",

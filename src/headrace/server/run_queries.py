@@ -127,7 +127,7 @@ def filters(call: Call[Any], request: runs.ListFlowRuns) -> list[sa.ColumnElemen
         found.append(_runs.c.project_id == _project_id(call, request.project))
     found += [
         _runs.c[field] == wanted
-        for field in ("flow_id", "agent_id", "schedule_id", "restarted_from")
+        for field in ("flow_id", "agent_id", "schedule_id", "backfill_id", "restarted_from")
         if (wanted := getattr(request, field)) is not None
     ]
     if request.since is not None:
@@ -245,6 +245,7 @@ def _run(call: Call[Any], row: Any, waits: Reason | None) -> runs.FlowRun:
         pid=row.pid,
         parent_run_id=row.parent_run_id,
         schedule_id=row.schedule_id,
+        backfill_id=row.backfill_id,
         restarted_from=row.restarted_from,
         tasks=row.tasks,
         task_states=row.task_states,

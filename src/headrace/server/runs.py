@@ -99,7 +99,7 @@ _SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "vers
 _LATER = ("pause_wish", "pause_ends_at", "mark")
 #: The columns of runs that something else than a request makes: `Origin` gives them.
 _NOBODYS = dict.fromkeys(
-    ("schedule_id", "schedule_revision", "tick", "restarted_from", "anew", *_LATER), None
+    ("schedule_id", "schedule_revision", "tick", "backfill_id", "restarted_from", "anew", *_LATER), None
 )
 _NOT_YET = dict.fromkeys(
     ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None

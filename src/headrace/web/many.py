@@ -52,11 +52,14 @@ def _copy(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, A
     records = [tuple(row.values()) for row in rows]
     try:
         await_only(driver.copy_records_to_table(table.name, columns=columns, records=records))
+    except (ValueError, TypeError, OverflowError) as error:  # the driver cannot write it as the column's type
+        raise links.RefusedError(links.INVALID) from error
     except Exception as error:
-        bad_value = type(error).__name__ == "DataError"
-        sqlstate: str | None = links.INVALID if bad_value else getattr(error, "sqlstate", None)
-        if sqlstate is None or driver.is_closed():
+        sqlstate: str | None = getattr(error, "sqlstate", None)
+        if driver.is_closed():
             raise links.LostError from error
+        if sqlstate is None:
+            raise
         raise links.RefusedError(sqlstate) from error
 
 

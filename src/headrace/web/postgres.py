@@ -120,7 +120,13 @@ class Postgres:
         return link
 
     async def _connect(self) -> links.Link:
-        return links.Link(await greenlet_spawn(self._engine.sync_engine.connect))
+        try:
+            return links.Link(await greenlet_spawn(self._engine.sync_engine.connect))
+        except Exception as error:
+            # what breaks while a new connection is made ready comes as asyncpg's own error, not as SQLAlchemy's
+            if type(error).__module__.startswith("asyncpg."):
+                raise links.LostError from error
+            raise
 
 
 def _engine(url: str) -> "AsyncEngine":

@@ -8,16 +8,13 @@ A hint that is lost costs time and nothing else: whoever waits looks again by it
 import asyncio
 import itertools
 import logging
-import random
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
 
 import msgspec
 
 from headrace import errors
-from headrace.web import lines, loops
+from headrace.web import lines
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +24,6 @@ GAP = 0.05
 LARGEST = 7_500
 #: After so long a silence a message to itself shows that the connection lives; so long it may take.
 SILENCE, PATIENCE = 15.0, 5.0
-#: After a failure it is tried again within so many seconds; where messages do not arrive at all, after so many.
-AGAIN, POINTLESS = (0.5, 5.0), timedelta(minutes=5)
 
 #: What is done about a hint of one kind. Without words anything of this kind may have changed.
 Action = Callable[..., None]
@@ -48,7 +43,6 @@ class Wakeups:
         self._nonce = ""
         #: Whether the other servers are heard; for the tests and for those who measure.
         self.listening = False
-        self.sent = 0
 
     def hear(self, kind: str, action: Action) -> None:
         """The action is called with the words of each hint of this kind that another server gives, and with none when
@@ -125,7 +119,6 @@ class Wakeups:
         while pending:
             message, pending = _first(pending)
             await line.tell(message)
-            self.sent += 1
 
 
 def _message(hints: list[tuple[str, ...]]) -> str:
@@ -139,24 +132,3 @@ def _first(hints: list[tuple[str, ...]]) -> tuple[str, list[tuple[str, ...]]]:
     if not count:
         return _message([hints[0][:1]]), hints[1:]
     return _message(hints[:count]), hints[count:]
-
-
-async def run_once(service: Any) -> timedelta | None:
-    """Listens until the connection ends; then it is due again soon."""
-    if not service.database.shared:
-        return timedelta(days=1)
-    wakeups: Wakeups = service.part(Wakeups)
-    try:
-        line = await service.database.line(wakeups.heard)
-        try:
-            await wakeups.keep(line)
-        finally:
-            await line.close()
-    except errors.Unavailable as error:
-        log.warning("%s", error.message)
-        if isinstance(error, DeafError):
-            return POINTLESS
-    return timedelta(seconds=random.uniform(*AGAIN))  # noqa: S311 - spreads the tries
-
-
-loop = loops.Loop("wakeups", timedelta(seconds=1), run_once, leased=False)

@@ -5,7 +5,25 @@ import enum
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from headrace import wire
-from headrace.wire import accounts, agents, artifacts, audit, control, flows, limits, logs, notifications, overview, restarts, retention, runs, schedules, variables, versions
+from headrace.wire import (
+    accounts,
+    agents,
+    artifacts,
+    audit,
+    backfills,
+    control,
+    flows,
+    limits,
+    logs,
+    notifications,
+    overview,
+    restarts,
+    retention,
+    runs,
+    schedules,
+    variables,
+    versions,
+)
 from headrace.wire.accounts import Permission
 
 Req = TypeVar("Req", bound=wire.Message)
@@ -49,9 +67,11 @@ class Operation(Generic[Req, Ans]):
 
     @property
     def is_audited(self) -> bool:
-        """Whether the audit log tells of it. Reports of agents and run processes are the history of runs."""
-        changes = self.method != "GET" and self.needs not in (Permission.AGENT, Permission.REPORT)
-        return changes and not self.in_history
+        """Whether the audit log tells of it. Reports of agents and run processes are the history of runs; who may only read
+        changes nothing.
+        """
+        quiet = (Permission.AGENT, Permission.REPORT, Permission.READ)
+        return self.method != "GET" and self.needs not in quiet and not self.in_history
 
 
 # a table: one line an operation
@@ -176,6 +196,14 @@ bulk_flow_runs = Operation("bulk_flow_runs", "POST", "/api/flow_runs/bulk", cont
 
 rerun_flow_run = Operation("rerun_flow_run", "POST", "/api/flow_runs/{flow_run_id}/rerun", restarts.RerunFlowRun, runs.FlowRun, Permission.RUN, "Run again what did not succeed, or from chosen tasks, as a new run; other results are taken over.", Repeat.ANSWER, limit=8 * 1024 * 1024)
 preview_rerun = Operation("preview_rerun", "POST", "/api/flow_runs/{flow_run_id}/rerun/preview", restarts.RerunFlowRun, restarts.RerunPreview, Permission.READ, "What a re-run would run, and what it would take over.", limit=8 * 1024 * 1024)
+
+# backfills
+
+list_backfills = Operation("list_backfills", "GET", "/api/backfills", backfills.ListBackfills, wire.Page[backfills.Backfill], Permission.READ, "Backfills, newest first.")
+plan_backfill = Operation("plan_backfill", "POST", "/api/backfills/plan", backfills.CreateBackfill, backfills.BackfillPlan, Permission.READ, "What a backfill would run; nothing is made.")
+create_backfill = Operation("create_backfill", "POST", "/api/backfills", backfills.CreateBackfill, backfills.Backfill, Permission.RUN, "Run the past firings of a schedule.", Repeat.ANSWER)
+read_backfill = Operation("read_backfill", "GET", "/api/backfills/{backfill_id}", backfills.BackfillRef, backfills.Backfill, Permission.READ, "One backfill.")
+cancel_backfill = Operation("cancel_backfill", "POST", "/api/backfills/{backfill_id}/cancel", backfills.BackfillRef, backfills.Backfill, Permission.RUN, "Cancel a backfill and all its runs.", Repeat.ANSWER)
 
 # the audit log
 

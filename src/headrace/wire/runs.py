@@ -60,6 +60,7 @@ class ListFlowRuns(wire.Message, frozen=True, kw_only=True):
     flow_id: UUID | None = None
     agent_id: UUID | None = None
     schedule_id: UUID | None = None
+    backfill_id: UUID | None = None
     restarted_from: UUID | None = None
     state: list[str] = []
     reason: list[str] = []
@@ -125,6 +126,7 @@ class FlowRun(wire.Answer, frozen=True, kw_only=True):
     pid: int | None
     parent_run_id: UUID | None
     schedule_id: UUID | None
+    backfill_id: UUID | None
     restarted_from: UUID | None
     tasks: int
     task_states: dict[str, int]

@@ -1,13 +1,11 @@
 import { queryOptions, useMutation, useQueryClient, useSuspenseQuery } from '@tanstack/react-query'
 import { get, rememberCsrfToken, send } from '@/api/client'
 import type {
-  AcceptInvitation,
   AcceptInvitationData,
   ChangePasswordData,
   ChangePasswordResponse,
   Me,
   ReadMeData,
-  SignIn,
   SignInData,
   SignOutData,
   SignOutResponse,
@@ -48,11 +46,11 @@ function useEntrance<V>(enter: (variables: V) => Promise<Me>) {
 }
 
 export function useSignIn() {
-  return useEntrance((body: SignIn) => send<SignInData, Me>('POST', '/api/session', { body }))
+  return useEntrance((body: SignInData['body']) => send<SignInData, Me>('POST', '/api/session', { body }))
 }
 
 export function useAcceptInvitation() {
-  return useEntrance((body: AcceptInvitation) =>
+  return useEntrance((body: AcceptInvitationData['body']) =>
     send<AcceptInvitationData, Me>('POST', '/api/invitations/accept', { body }),
   )
 }

@@ -8,7 +8,6 @@ import type {
   RequestResetResponse,
   SignUpData,
   SignUpResponse,
-  UseReset,
   UseResetData,
   UseResetResponse,
   WaysIn,
@@ -48,7 +47,7 @@ export function useRequestReset() {
 
 export function useNewPassword() {
   return useMutation({
-    mutationFn: (body: UseReset) =>
+    mutationFn: (body: UseResetData['body']) =>
       send<UseResetData, UseResetResponse>('POST', '/api/resets/use', { body }),
   })
 }

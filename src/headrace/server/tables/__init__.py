@@ -5,6 +5,7 @@ from headrace.server.tables.artifacts import artifact_images as artifact_images
 from headrace.server.tables.artifacts import artifact_keys as artifact_keys
 from headrace.server.tables.artifacts import artifacts as artifacts
 from headrace.server.tables.audit import audit as audit
+from headrace.server.tables.backfills import backfills as backfills
 from headrace.server.tables.columns import EPOCH as EPOCH
 from headrace.server.tables.columns import Instant as Instant
 from headrace.server.tables.columns import Json as Json

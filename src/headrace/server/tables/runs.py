@@ -89,6 +89,8 @@ flow_runs = sa.Table(
     sa.Column("schedule_id", sa.Uuid),
     sa.Column("schedule_revision", sa.Integer),
     sa.Column("tick", sa.Text),
+    #: Of a run that a backfill made; `tick` is then the firing's key within it.
+    sa.Column("backfill_id", sa.Uuid),
     sa.Column("started_at", Instant),
     sa.Column("finished_at", Instant),
     sa.Column("result", Json),
@@ -125,6 +127,7 @@ PARTIAL_INDEXES = (
     " WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL",
     "CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 'Scheduled'",
     "CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL",
+    "CREATE UNIQUE INDEX uq_flow_runs_backfill ON flow_runs (backfill_id, tick) WHERE backfill_id IS NOT NULL",
 )
 for _statement in PARTIAL_INDEXES:
     event.listen(flow_runs, "after_create", sa.DDL(_statement))

@@ -40,12 +40,7 @@ export function InvitationPage() {
     <Door title="Welcome">
       <form onSubmit={submit} className="flex flex-col gap-4">
         <Field label="Email">
-          <TextInput
-            type="email"
-            autoComplete="username"
-            readOnly
-            value={invitation.data?.email ?? ''}
-          />
+          <TextInput type="email" autoComplete="username" readOnly value={invitation.data?.email ?? ''} />
         </Field>
         <Field label="Your name" error={errors.fields.name}>
           <TextInput

@@ -4,7 +4,9 @@ export function safeNext(next: string | undefined): string {
   try {
     const url = new URL(next, window.location.origin)
     if (url.origin !== window.location.origin) return '/'
-    return ['/sign-in', '/start', '/invitation', '/reset', '/sign-up'].includes(url.pathname) ? '/' : url.pathname + url.search + url.hash
+    return ['/sign-in', '/start', '/invitation', '/reset', '/sign-up'].includes(url.pathname)
+      ? '/'
+      : url.pathname + url.search + url.hash
   } catch {
     return '/'
   }
