@@ -21,7 +21,7 @@ def a_scheduled_flow(http: Http) -> None:
 
 def test_a_dry_run_lists_the_firings(headrace: Runner) -> None:
     ended = headrace("backfill", "create", "sales/daily", *PERIOD, "--dry-run")
-    assert [line.split("\t")[0] for line in ended.out.splitlines()][0] == "2026-11-20 06:00:00"
+    assert next(line.split("\t")[0] for line in ended.out.splitlines()) == "2026-11-20 06:00:00"
     assert "5 runs; 0 firings left out" in ended.err
     assert headrace("backfill", "list").out == ""
 

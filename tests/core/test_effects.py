@@ -64,7 +64,8 @@ def test_a_move_does_what_the_table_says(before, after, has, has_not):
 
 def test_a_time_out_that_the_server_has_to_keep_fences_and_tears_down_and_one_that_is_reported_does_not():
     reported, kept = (
-        transitions.effects(state("Running"), state("Failed TimedOut"), actor) for actor in (Actor.RUN, Actor.REAPER)
+        transitions.effects(state("Running"), state("Failed TimedOut"), actor)
+        for actor in (Actor.RUN, Actor.REAPER)
     )
     assert kept - reported == {FENCE, Effect.ORDER_TEAR_DOWN}
     assert reported < kept

@@ -14,7 +14,7 @@ EXAMPLES, STEPS = {"sqlite": 2_000 if LONG else 40, "postgres": 2_000 if LONG el
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(7_200 if LONG else 120)
+@pytest.mark.timeout(7_200 if LONG else 300)
 def test_whatever_happens_the_invariants_hold(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     kind = "postgres" if len(world._databases) > 1 else "sqlite"
     examples = EXAMPLES[kind]

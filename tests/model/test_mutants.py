@@ -17,6 +17,7 @@ LONG = bool(os.environ.get("HEADRACE_NEMESIS"))
 EXAMPLES, STEPS = 800, 30
 
 
+@pytest.mark.timeout(300)
 def test_the_real_code_holds_in_every_scenario(world: World) -> None:
     for name in scenarios.SCENARIOS:
         try:
@@ -43,6 +44,7 @@ def _killed(world: World, mutant: Mutant, patch: pytest.MonkeyPatch) -> list[str
     return found
 
 
+@pytest.mark.timeout(300)
 def test_every_planted_bug_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,13 @@ def hold(folder: str, seconds: float) -> int:
     fence = context.fence
 
     def say(what: str) -> None:
-        line = {"what": what, "fence": fence, "pid": os.getpid(), "at": time.time(), "steady": time.monotonic()}
+        line = {
+            "what": what,
+            "fence": fence,
+            "pid": os.getpid(),
+            "at": time.time(),
+            "steady": time.monotonic(),
+        }
         with path.with_suffix(".lines").open("a") as file:
             file.write(json.dumps(line) + "\n")
 

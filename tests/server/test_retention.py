@@ -275,7 +275,11 @@ def test_a_deleted_flow_goes_after_its_last_run(server: Server) -> None:
     sweep(server)
     server.clock.advance(1)
     sweep(server)
-    assert [server.rows(table) for table in (tables.flow_runs, tables.flow_versions, tables.flows)] == [[], [], []]
+    assert [server.rows(table) for table in (tables.flow_runs, tables.flow_versions, tables.flows)] == [
+        [],
+        [],
+        [],
+    ]
 
 
 def test_the_audit_log_goes_from_its_sealed_beginning(server: Server) -> None:

@@ -5,9 +5,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+import stack as stacks
 from headrace import errors
 from headrace.web.database import Database
 from running import Portal
+
+
+def is_up(database: Database, portal: Portal) -> bool:
+    try:
+        portal.run(database.start())
+    except errors.Unavailable:
+        return False
+    return True
 
 
 @pytest.mark.postgres
@@ -30,6 +39,7 @@ def test_a_database_that_dies_while_it_is_connected_to_is_away_and_no_more(
             portal.run(database.start())
         assert cut
         is_dying = False
-        portal.run(database.start())
+        # new connections are tried again after a pause
+        stacks.until(lambda: is_up(database, portal), "it has found the database", 30)
     finally:
         portal.run(database.close())

@@ -99,7 +99,9 @@ def run(
 @click.option(
     "--state", "-s", "wanted", multiple=True, help="Only those in this state; Late and Unreachable count too."
 )
-@click.option("--reason", "codes", multiple=True, help="Only those that ended for this reason, like task_failed.")
+@click.option(
+    "--reason", "codes", multiple=True, help="Only those that ended for this reason, like task_failed."
+)
 @click.option("--limit", "-l", default=20, show_default=True)
 @output.formatted
 @click.pass_context

@@ -52,9 +52,27 @@ def show(flow_name: str, form: str) -> None:
 @click.option("--paused/--resumed", default=None, help="Whether its runs start.")
 @click.option("--priority", type=int, help="Of its runs, from -10 to 10.")
 @click.option("--slots", type=int, help="How many slots its runs take of each limit.")
-@click.option("--late-after", "late_after_seconds", type=float, metavar="SECONDS", help="When a run that is due counts as late.")
-@click.option("--cancel-late", "cancel_late_seconds", type=float, metavar="SECONDS", help="When a run that has not started is cancelled.")
-@click.option("--lost-after", "lost_after_seconds", type=float, metavar="SECONDS", help="When a run without contact is lost.")
+@click.option(
+    "--late-after",
+    "late_after_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="When a run that is due counts as late.",
+)
+@click.option(
+    "--cancel-late",
+    "cancel_late_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="When a run that has not started is cancelled.",
+)
+@click.option(
+    "--lost-after",
+    "lost_after_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="When a run without contact is lost.",
+)
 def set_(flow_name: str, **settings: Any) -> None:
     """Change settings that survive new versions. Of the times 0 goes back to what holds without them."""
     api = client.Client()

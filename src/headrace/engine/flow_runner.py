@@ -193,7 +193,9 @@ class FlowRunner:
                     f"the run of '{self._graph.name}' timed out: {why.sentence}"
                 )
             error = errors.RunCancelled(f"the run of '{self._graph.name}' was cancelled")
-            return states.State(T.CANCELLED, "Cancelled", now, "cancelled while it ran", code="cancelled"), error
+            return states.State(
+                T.CANCELLED, "Cancelled", now, "cancelled while it ran", code="cancelled"
+            ), error
         paused = [walk for walk in walks.values() if _is_paused(walk)]
         if paused:
             names = ", ".join(f"'{walk.slug}'" for walk in paused)

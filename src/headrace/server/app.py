@@ -109,7 +109,20 @@ NOUNS = (
     versions,
     ways_in,
 )
-LOOPS = (closing.loop, identity.last_use, limit_loop.loop, janitor.loop, janitor.room, outbox.loop, reaper.loop, scheduler.loop, audit_loop.loop, backfill_loop.loop, timekeeper.loop, neighbours_loop.loop)
+LOOPS = (
+    closing.loop,
+    identity.last_use,
+    limit_loop.loop,
+    janitor.loop,
+    janitor.room,
+    outbox.loop,
+    reaper.loop,
+    scheduler.loop,
+    audit_loop.loop,
+    backfill_loop.loop,
+    timekeeper.loop,
+    neighbours_loop.loop,
+)
 
 
 def build(settings: Settings, database: databases.Database, *, secret: bytes | None = None) -> Service:

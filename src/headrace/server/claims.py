@@ -82,17 +82,23 @@ _soon = (
     .order_by(_runs.c.not_before)
     .limit(SOON)
 )
-_version = sa.select(
-    *(
-        _versions.c.id,
-        _versions.c.labels,
-        _versions.c.run_config,
-        _versions.c.parameters,
-        _versions.c.retries,
-    ),
-    *(_versions.c.retry_delay_seconds, _versions.c.timeout_seconds, _versions.c.on_lost),
-    sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label("lost_after_seconds"),
-).join(_flows, _flows.c.id == _versions.c.flow_id).where(_versions.c.id == sa.bindparam("id"))
+_version = (
+    sa.select(
+        *(
+            _versions.c.id,
+            _versions.c.labels,
+            _versions.c.run_config,
+            _versions.c.parameters,
+            _versions.c.retries,
+        ),
+        *(_versions.c.retry_delay_seconds, _versions.c.timeout_seconds, _versions.c.on_lost),
+        sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label(
+            "lost_after_seconds"
+        ),
+    )
+    .join(_flows, _flows.c.id == _versions.c.flow_id)
+    .where(_versions.c.id == sa.bindparam("id"))
+)
 _requeue = sa.update(_runs).where(_runs.c.id == sa.bindparam("run"))
 _assigned = (
     sa.select(

@@ -26,7 +26,11 @@ PAGE = 200
 
 # As text, for the partial index.
 _scheduled = sa.text("flow_runs.state_type = 'Scheduled'")
-_outdated = _flows.c.cancel_late_seconds.is_not(None), _runs.c.started_at.is_(None), _runs.c.backfill_id.is_(None)
+_outdated = (
+    _flows.c.cancel_late_seconds.is_not(None),
+    _runs.c.started_at.is_(None),
+    _runs.c.backfill_id.is_(None),
+)
 _stale = (
     sa.select(_runs.c.id)
     .join(_flows, _flows.c.id == _runs.c.flow_id)

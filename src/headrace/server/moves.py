@@ -31,7 +31,14 @@ FACTS = [
     *[_runs.c.rescues, _runs.c.retries_used, _runs.c.not_before, _runs.c.lease_until],
     *[_runs.c.last_contact_at, _runs.c.agent_id, _runs.c.host, _runs.c.pid, _runs.c.retries],
     *[_runs.c.retry_delay_seconds, _runs.c.on_lost, _runs.c.lost_after_seconds, _runs.c.started_at],
-    *[_runs.c.backfill_id, _runs.c.parent_run_id, _runs.c.state_code, _runs.c.waits_for, _runs.c.slots, _runs.c.slotted],
+    *[
+        _runs.c.backfill_id,
+        _runs.c.parent_run_id,
+        _runs.c.state_code,
+        _runs.c.waits_for,
+        _runs.c.slots,
+        _runs.c.slotted,
+    ],
     *[_runs.c.timeout_seconds, _runs.c.pause_ends_at, _runs.c.pause_wish],
 ]
 _peek = sa.select(*FACTS).where(_runs.c.id == sa.bindparam("id"))

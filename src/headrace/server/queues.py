@@ -20,7 +20,9 @@ _find = sa.select(_queues.c.id).where(
 _of_kinds = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind, _queues.c.priority).where(
     _queues.c.kind.in_(sa.bindparam("kinds", expanding=True))
 )
-_one = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind, _queues.c.priority).where(_queues.c.id == sa.bindparam("id"))
+_one = sa.select(_queues.c.id, _queues.c.labels, _queues.c.kind, _queues.c.priority).where(
+    _queues.c.id == sa.bindparam("id")
+)
 
 
 class Queue(NamedTuple):

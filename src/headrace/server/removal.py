@@ -122,9 +122,7 @@ AGED = (
     ),
     Aged(tables.flows, tables.flows.c.deleted_at, (~_has_runs(tables.flows.c.id),)),
     # those that wait have no end yet and stay
-    Aged(
-        tables.deliveries, tables.deliveries.c.finished_at, seconds=timedelta(days=30).total_seconds()
-    ),
+    Aged(tables.deliveries, tables.deliveries.c.finished_at, seconds=timedelta(days=30).total_seconds()),
 )
 
 

@@ -59,7 +59,9 @@ _sources = (
             ),
             *(
                 _versions.c.storage,
-                sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label("lost_after_seconds"),
+                sa.func.coalesce(_flows.c.lost_after_seconds, _versions.c.lost_after_seconds).label(
+                    "lost_after_seconds"
+                ),
                 _flows.c.late_after_seconds,
                 _flows.c.paused,
                 installation.PAUSED.label("everything_paused"),
@@ -94,7 +96,16 @@ _COPIED = (
     *("project_id", "flow_id", "version_id", "retries", "retry_delay_seconds", "timeout_seconds", "on_lost"),
     "lost_after_seconds",
 )
-_SHOWN = ("flow", "project", "paused", "everything_paused", "archived_at", "version_number", "tasks", "late_after_seconds")
+_SHOWN = (
+    "flow",
+    "project",
+    "paused",
+    "everything_paused",
+    "archived_at",
+    "version_number",
+    "tasks",
+    "late_after_seconds",
+)
 #: What only comes to be while a run lives.
 _LATER = ("pause_wish", "pause_ends_at", "mark")
 #: The columns of runs that something else than a request makes: `Origin` gives them.

@@ -39,7 +39,7 @@ def padded(values: Collection[T]) -> list[T]:
 
 
 def _copy(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """A task event costs PostgreSQL 111 µs by INSERT, prepared and in one message with the others, and half of it by COPY."""
+    """A log line cost PostgreSQL 25 µs by INSERT, prepared and in one message with the others, and 12 by COPY."""
     columns = tuple(rows[0])
     converted = {
         name: convert

@@ -186,7 +186,9 @@ class Service:
             call.request_id, call.prepared = request_id, prepared
             if effects is not None:
                 call.effects = effects
-            return self._repeats.perform(call, audited if operation.is_audited else handler, operation, request)
+            return self._repeats.perform(
+                call, audited if operation.is_audited else handler, operation, request
+            )
 
         def audited(call: handlers.Call["Service"], request: wire.Message) -> wire.Answer:
             answer = handler(call, request)

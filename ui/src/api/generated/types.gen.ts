@@ -25,14 +25,176 @@ export type Problem = {
 };
 
 /**
- * SignIn
+ * ReadWaysIn
  *
- * By password, or by the one-time `token` of a start link.
+ * `problem` is what the address of the sign-in page says.
  */
-export type SignIn = {
-    email?: string;
-    password?: string;
-    token?: string;
+export type ReadWaysIn = {
+    problem?: string;
+};
+
+/**
+ * WaysIn
+ *
+ * What the sign-in page offers besides a password. `problem` is a sentence about a sign-in that went wrong.
+ */
+export type WaysIn = {
+    sign_up: boolean;
+    reset_by_mail: boolean;
+    provider: Button | null;
+    problem: string;
+};
+
+/**
+ * Button
+ *
+ * What leads to the identity provider; `?next=PATH` may be added to `url`.
+ */
+export type Button = {
+    label: string;
+    url: string;
+};
+
+/**
+ * RequestReset
+ *
+ * Whether there is somebody with this address or not, the answer is the same.
+ */
+export type RequestReset = {
+    email: string;
+};
+
+/**
+ * Empty
+ *
+ * An answer that says only: done.
+ */
+export type Empty = {
+    [key: string]: unknown;
+};
+
+/**
+ * UseReset
+ *
+ * The `token` of a link, and the new password.
+ */
+export type UseReset = {
+    token: string;
+    password: string;
+};
+
+/**
+ * UserRef
+ */
+export type UserRef = {
+    user_id: string;
+};
+
+/**
+ * Reset
+ *
+ * A link by which a user sets a new password; shown this once.
+ */
+export type Reset = {
+    link: string;
+    expires_at: string;
+};
+
+/**
+ * ListInvitations
+ *
+ * Newest last, those that are too old among them.
+ */
+export type ListInvitations = {
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Invitation]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageInvitation = {
+    items: Array<Invitation>;
+    next?: string | null;
+};
+
+/**
+ * Invitation
+ *
+ * Somebody who may come in. `origin` is administrator (invited) or sign_up (asked for it, and shows that the address is theirs).
+ *
+ * `mailed_at` is when the link was mailed; `mail_problem` why it was not.
+ */
+export type Invitation = {
+    id: string;
+    email: string;
+    role: string;
+    origin: string;
+    created_at: string;
+    created_by: string;
+    expires_at: string;
+    expired: boolean;
+    mailed_at: string | null;
+    mail_problem: string;
+};
+
+/**
+ * CreateInvitation
+ *
+ * An earlier invitation of the same address is worth nothing any more.
+ */
+export type CreateInvitation = {
+    email: string;
+    role?: 'administrator' | 'member' | 'viewer';
+    expires_in_seconds?: number;
+};
+
+/**
+ * CreatedInvitation
+ *
+ * `link` is shown this once. `mailed` says that it is on its way by mail too.
+ */
+export type CreatedInvitation = {
+    invitation: Invitation;
+    link: string;
+    mailed: boolean;
+};
+
+/**
+ * InvitationRef
+ */
+export type InvitationRef = {
+    invitation_id: string;
+};
+
+/**
+ * ReadInvitation
+ */
+export type ReadInvitation = {
+    token: string;
+};
+
+/**
+ * OpenInvitation
+ *
+ * What a link invites to.
+ */
+export type OpenInvitation = {
+    email: string;
+    role: string;
+    invited_by: string;
+    expires_at: string;
+};
+
+/**
+ * AcceptInvitation
+ *
+ * The `token` of a link; the account is made with this name and password.
+ */
+export type AcceptInvitation = {
+    name: string;
 };
 
 /**
@@ -54,21 +216,63 @@ export type Me = {
 };
 
 /**
+ * ReadSignUpRule
+ *
+ * A request without fields.
+ */
+export type ReadSignUpRule = {
+    [key: string]: never;
+};
+
+/**
+ * SignUpRule
+ *
+ * Who may sign up without an invitation: nobody (`invitation`), whoever has an address of these `domains`, or anybody
+ * (`open`); and the role they get. `mail` says whether this server sends mails, without which nobody signs up.
+ */
+export type SignUpRule = {
+    rule: 'domains' | 'invitation' | 'open';
+    domains: Array<string>;
+    role: string;
+    mail: boolean;
+};
+
+/**
+ * SetSignUpRule
+ *
+ * What is not given stays.
+ */
+export type SetSignUpRule = {
+    rule?: 'domains' | 'invitation' | 'open' | null;
+    domains?: Array<string> | null;
+    role?: 'member' | 'viewer' | null;
+};
+
+/**
+ * SignUp
+ *
+ * Asks for a link by mail. Whether there is an account already or not, the answer is the same.
+ */
+export type SignUp = {
+    email: string;
+};
+
+/**
+ * SignIn
+ *
+ * By password, or by the one-time `token` of a start link.
+ */
+export type SignIn = {
+    email?: string;
+};
+
+/**
  * Nothing
  *
  * A request without fields.
  */
 export type Nothing = {
     [key: string]: never;
-};
-
-/**
- * Empty
- *
- * An answer that says only: done.
- */
-export type Empty = {
-    [key: string]: unknown;
 };
 
 /**
@@ -122,7 +326,6 @@ export type CreateUser = {
     name: string;
     email: string;
     role?: 'administrator' | 'member' | 'viewer';
-    password?: string;
 };
 
 /**
@@ -143,13 +346,6 @@ export type UpdateUser = {
     name?: string | null;
     role?: 'administrator' | 'member' | 'viewer' | null;
     active?: boolean | null;
-};
-
-/**
- * UserRef
- */
-export type UserRef = {
-    user_id: string;
 };
 
 /**
@@ -353,7 +549,7 @@ export type Structure = {
         kind?: 'process';
     } & ProcessExecutor);
     storage_kind?: string;
-    schedules?: Array<Schedule>;
+    schedules?: Array<HeadraceCoreSchedulesSchedule>;
     retries?: number;
     retry_delay_seconds?: number;
     timeout_seconds?: number | null;
@@ -476,7 +672,7 @@ export type ProcessExecutor = {
  *
  * Firings older than `window_seconds` are not caught up with (None: there is no limit of age).
  */
-export type Schedule = {
+export type HeadraceCoreSchedulesSchedule = {
     clocks: Array<({
         clock?: 'cron';
     } & CronClock) | ({
@@ -724,6 +920,13 @@ export type Flow = {
         [key: string]: unknown;
     };
     paused: boolean;
+    priority?: number;
+    slots?: number;
+    late_after_seconds?: number | null;
+    cancel_late_seconds?: number | null;
+    lost_after_seconds?: number | null;
+    archived_at?: string | null;
+    deleted_at?: string | null;
     created_at: string;
     updated_at: string;
     last_runs: Array<RunDot>;
@@ -764,7 +967,12 @@ export type FlowRef = {
 /**
  * UpdateFlow
  *
- * Settings of the group, which survive new versions. What is not given stays.
+ * Settings of the group, which survive new versions. What is not given stays. `priority` and `slots` are what its
+ * runs have that are asked for without them.
+ *
+ * Of the last three 0 goes back to what holds without them. `late_after_seconds`: from when on a run that is due counts
+ * as late. `cancel_late_seconds`: after how long one that has not been started is cancelled. `lost_after_seconds`: after
+ * how long without contact a run is lost, for runs that are made from now on.
  */
 export type UpdateFlow = {
     flow_id: string;
@@ -774,6 +982,11 @@ export type UpdateFlow = {
     } | null;
     paused?: boolean | null;
     description?: string | null;
+    priority?: number | null;
+    slots?: number | null;
+    late_after_seconds?: number | null;
+    cancel_late_seconds?: number | null;
+    lost_after_seconds?: number | null;
 };
 
 /**
@@ -822,6 +1035,120 @@ export type FlowVersion = {
 };
 
 /**
+ * CompareVersions
+ *
+ * Two version numbers. Without `after` it is the current one, without `before` the one made before that.
+ */
+export type CompareVersions = {
+    flow_id: string;
+    before?: number | null;
+    after?: number | null;
+};
+
+/**
+ * Difference
+ *
+ * `summary` says it in one line. No changes: the two differ at most in their content's bytes.
+ */
+export type Difference = {
+    before: FlowVersion;
+    after: FlowVersion;
+    summary: string;
+    changes: Array<Change>;
+};
+
+/**
+ * Change
+ *
+ * One thing that differs. `what` is task, edge, parameter, schedule, run config, executor, storage, setting or code;
+ * `how` is added, removed or changed. Code is told by its digest: the server has never seen it.
+ */
+export type Change = {
+    what: string;
+    name: string;
+    how: string;
+    fields?: Array<FieldChange>;
+};
+
+/**
+ * FieldChange
+ *
+ * One field of one thing; None where it was not there.
+ */
+export type FieldChange = {
+    name: string;
+    before?: unknown;
+    after?: unknown;
+};
+
+/**
+ * MakeCurrent
+ *
+ * The version that runs use from now on, unless they name another. A registration that brings anything new replaces it.
+ */
+export type MakeCurrent = {
+    flow_id: string;
+    number: number;
+};
+
+/**
+ * ArchiveFlow
+ *
+ * An archived flow makes no runs and is not listed; its history stays. `archived` False brings it back.
+ */
+export type ArchiveFlow = {
+    flow_id: string;
+    archived?: boolean;
+};
+
+/**
+ * PreviewDeletion
+ *
+ * What the deletion of a flow, or of the version with this number, would take along.
+ */
+export type PreviewDeletion = {
+    flow_id: string;
+    number?: number | null;
+};
+
+/**
+ * Deletion
+ *
+ * What goes with a flow or a version: `waiting` runs end as Cancelled, `running` ones are told to stop.
+ *
+ * `kept` runs are history: they stay until retention removes them. `confirm` is what the deletion wants to be told.
+ */
+export type Deletion = {
+    flow: string;
+    versions: number;
+    schedules: number;
+    waiting: number;
+    running: number;
+    kept: number;
+    confirm: string;
+};
+
+/**
+ * DeleteFlow
+ *
+ * `confirm` repeats "project/flow".
+ */
+export type DeleteFlow = {
+    flow_id: string;
+    confirm: string;
+};
+
+/**
+ * DeleteVersion
+ *
+ * `confirm` repeats "project/flow version n". The current version is not deleted: make another one current before.
+ */
+export type DeleteVersion = {
+    version_id: string;
+    confirm: string;
+};
+
+/**
  * VersionRef
  */
 export type VersionRef = {
@@ -839,11 +1166,181 @@ export type FlowStructure = {
 };
 
 /**
+ * ListSchedules
+ *
+ * By flow, by project, or all; in order of project, flow and name.
+ */
+export type ListSchedules = {
+    flow_id?: string | null;
+    project?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Schedule]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageSchedule = {
+    items: Array<HeadraceWireSchedulesSchedule>;
+    next?: string | null;
+};
+
+/**
+ * Schedule
+ *
+ * A schedule of a flow. `origin` is code or people.
+ *
+ * `sentence` says in words when it fires; `idle` why it makes no runs, where it makes none. `schedule` is None where
+ * what is stored cannot be read; `idle` then says what is wrong with it.
+ */
+export type HeadraceWireSchedulesSchedule = {
+    id: string;
+    flow_id: string;
+    flow: string;
+    project_id: string;
+    project: string;
+    name: string;
+    origin: string;
+    schedule: HeadraceCoreSchedulesSchedule | null;
+    sentence: string;
+    active: boolean;
+    idle: Reason | null;
+    revision: number;
+    next_run_at: string | null;
+    last_catch_up: LastCatchUp | null;
+    created_at: string;
+    created_by: string;
+    updated_at: string;
+    updated_by: string;
+};
+
+/**
+ * Reason
+ *
+ * Why something waits or ended: a code for machines, a sentence for people.
+ */
+export type Reason = {
+    code: string;
+    sentence: string;
+};
+
+/**
+ * LastCatchUp
+ *
+ * Firings between `since` and `at` were missed; the policy made `made` runs of them.
+ */
+export type LastCatchUp = {
+    at: string;
+    since: string;
+    policy: CatchUp;
+    made: number;
+};
+
+/**
+ * CreateSchedule
+ *
+ * A schedule of people's own: it survives new versions. Without a `name` it is called after what it does.
+ */
+export type CreateSchedule = {
+    flow_id: string;
+    schedule: HeadraceCoreSchedulesSchedule;
+    name?: string;
+};
+
+/**
+ * PreviewSchedule
+ *
+ * The next firings after `since` (None: now) of a stored schedule or of one that is not stored.
+ */
+export type PreviewSchedule = {
+    schedule_id?: string | null;
+    schedule?: HeadraceCoreSchedulesSchedule | null;
+    since?: string | null;
+    count?: number;
+};
+
+/**
+ * Preview
+ *
+ * What a schedule will do: in words, and the next firings.
+ */
+export type HeadraceWireSchedulesPreview = {
+    sentence: string;
+    firings: Array<Firing>;
+};
+
+/**
+ * Firing
+ *
+ * One moment at which a run will be due. `local` is what a clock on the wall shows, with its offset from UTC.
+ */
+export type Firing = {
+    at: string;
+    local: string;
+    timezone: string;
+    clock: number;
+    dst: Reason | null;
+};
+
+/**
+ * ScheduleRef
+ */
+export type ScheduleRef = {
+    schedule_id: string;
+};
+
+/**
+ * UpdateSchedule
+ *
+ * What is not given stays. Of a schedule from code only `active` can be changed, the rest is in its code.
+ */
+export type UpdateSchedule = {
+    schedule_id: string;
+    name?: string | null;
+    schedule?: HeadraceCoreSchedulesSchedule | null;
+    active?: boolean | null;
+};
+
+/**
+ * ReadSettings
+ *
+ * Nothing to say.
+ */
+export type ReadSettings = {
+    [key: string]: never;
+};
+
+/**
+ * Settings
+ *
+ * What holds for the whole installation.
+ */
+export type Settings = {
+    paused: boolean;
+    paused_at: string | null;
+    paused_by: string;
+    paused_reason: string;
+};
+
+/**
+ * UpdateSettings
+ *
+ * What holds for the whole installation. `paused`: nothing is claimed and no schedule makes runs.
+ */
+export type UpdateSettings = {
+    paused?: boolean | null;
+    reason?: string;
+};
+
+/**
  * CreateFlowRun
  *
  * A run of a flow, by `flow_id` or by names; what is not given comes from the flow's settings.
  *
- * `version` is a number (None: the current one when the run is claimed).
+ * `version` is a number (None: the current one when the run is claimed). Runs of a higher `priority` are claimed first
+ * (−10 to 10); `slots` is how many slots it takes of each limit that it is under.
  */
 export type CreateFlowRun = {
     flow_id?: string | null;
@@ -863,6 +1360,8 @@ export type CreateFlowRun = {
     } & DockerRun) | null;
     log_level?: string;
     idempotency_key?: string | null;
+    priority?: number | null;
+    slots?: number | null;
 };
 
 /**
@@ -889,6 +1388,8 @@ export type FlowRun = {
     unreachable: boolean;
     cancel_requested: boolean;
     labels: Array<string>;
+    priority?: number;
+    slots?: number;
     parameters: {
         [key: string]: unknown;
     };
@@ -909,11 +1410,17 @@ export type FlowRun = {
     host: string | null;
     pid: number | null;
     parent_run_id: string | null;
+    schedule_id: string | null;
+    backfill_id: string | null;
+    restarted_from: string | null;
     tasks: number;
     task_states: {
         [key: string]: number;
     };
     result: ResultRef | null;
+    pausing?: boolean;
+    pause_ends_at?: string | null;
+    mark?: Mark | null;
 };
 
 /**
@@ -921,7 +1428,8 @@ export type FlowRun = {
  *
  * One state of a flow run or task run.
  *
- * `at` is when it was entered. `due_at` is when a Scheduled one may go on (None: at once).
+ * `at` is when it was entered. `due_at` is when a Scheduled one may go on (None: at once). `code` says why it was
+ * entered, for machines: one of `reasons.py`, or nothing where the name says it all.
  */
 export type State = {
     type: StateType;
@@ -929,6 +1437,7 @@ export type State = {
     at: string;
     message?: string;
     due_at?: string | null;
+    code?: string;
 };
 
 /**
@@ -937,16 +1446,6 @@ export type State = {
  * What the rules know. A name refines it for people.
  */
 export type StateType = 'Cancelled' | 'Cancelling' | 'Crashed' | 'Failed' | 'Paused' | 'Running' | 'Scheduled' | 'Submitted' | 'Success';
-
-/**
- * Reason
- *
- * Why something waits or ended: a code for machines, a sentence for people.
- */
-export type Reason = {
-    code: string;
-    sentence: string;
-};
 
 /**
  * Actor
@@ -963,24 +1462,43 @@ export type Actor = {
  * ResultRef
  *
  * Where a value is, never the value. `location` is a path or URL, `size` bytes, `kind` the value's type name.
+ *
+ * Small values lie together in one file: `offset` is where this one begins there.
  */
 export type ResultRef = {
     location: string;
     size?: number;
     kind?: string;
     serializer?: string;
+    offset?: number | null;
+};
+
+/**
+ * Mark
+ *
+ * What somebody said of a run after its end: Success or Failed, shown beside its state.
+ */
+export type Mark = {
+    type: StateType;
+    reason: string;
+    by: string;
+    at: string;
 };
 
 /**
  * ListFlowRuns
  *
- * Newest first. `state` holds state types, and also Late and Unreachable, which are derived.
+ * Newest first. `state` holds state types, and also Late and Unreachable, which are derived; `reason` codes of states.
  */
 export type ListFlowRuns = {
     project?: string | null;
     flow_id?: string | null;
     agent_id?: string | null;
+    schedule_id?: string | null;
+    backfill_id?: string | null;
+    restarted_from?: string | null;
     state?: Array<string>;
+    reason?: Array<string>;
     search?: string | null;
     since?: string | null;
     until?: string | null;
@@ -1018,7 +1536,7 @@ export type PageRunEvent = {
 /**
  * RunEvent
  *
- * One entry of a run's history. `seq` counts without gaps from 0.
+ * One entry of a run's history. `seq` counts without gaps from 0. `kind`: move, note, pause or mark.
  */
 export type RunEvent = {
     seq: number;
@@ -1045,6 +1563,7 @@ export type CancelFlowRun = {
  */
 export type ResumeFlowRun = {
     flow_run_id: string;
+    comment?: string;
 };
 
 /**
@@ -1206,6 +1725,7 @@ export type Overview = {
     };
     flows: number;
     projects: number;
+    settings: Settings;
 };
 
 /**
@@ -1409,6 +1929,8 @@ export type AdvanceFlowRun = {
  * RunAnswer
  *
  * The answer to every move of a run: what it is now, who may act, until when.
+ *
+ * To a start: `limited_tags` are the tags whose tasks must ask for a slot before they run.
  */
 export type RunAnswer = {
     state: State;
@@ -1416,17 +1938,21 @@ export type RunAnswer = {
     fence: number;
     lease_seconds: number;
     orders: Orders;
+    limited_tags?: Array<string>;
 };
 
 /**
  * Orders
  *
  * What the server wants of whoever writes for a run. `cancel`: end it as Cancelled. `superseded`: stop, another took over.
+ *
+ * `pause`: start no further task, and end it as Paused when those that run have ended.
  */
 export type Orders = {
     cancel?: boolean;
     superseded?: boolean;
     drain?: boolean;
+    pause?: boolean;
 };
 
 /**
@@ -1444,6 +1970,8 @@ export type ReleaseFlowRun = {
  * ReportExit
  *
  * An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal.
+ *
+ * `code` is the reason where the agent knows more than the exit code tells: out_of_memory.
  */
 export type ReportExit = {
     flow_run_id: string;
@@ -1451,6 +1979,179 @@ export type ReportExit = {
     launched?: boolean;
     exit_code?: number | null;
     message?: string;
+    code?: string;
+};
+
+/**
+ * ListLimits
+ *
+ * By kind and name.
+ */
+export type ListLimits = {
+    kind?: Kind | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Kind
+ *
+ * What a limit is of. Limits of flows and labels count flow runs, limits of tags count task runs.
+ */
+export type Kind = 'flow' | 'label' | 'tag';
+
+/**
+ * Page[Limit]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageLimit = {
+    items: Array<Limit>;
+    next?: string | null;
+};
+
+/**
+ * Limit
+ *
+ * `held` counts slots that are taken: more than `size` for a while after the limit was made smaller.
+ *
+ * `waiting` counts flow runs that found the limit full; of a tag's limit the task runs that wait at the server asked.
+ */
+export type Limit = {
+    id: string;
+    kind: Kind;
+    what: string;
+    flow_id: string | null;
+    size: number;
+    when_full: WhenFull;
+    held: number;
+    waiting: number;
+    created_at: string;
+    created_by: string;
+    updated_at: string;
+};
+
+/**
+ * WhenFull
+ *
+ * What becomes of a flow run whose turn it is while the limit is full.
+ *
+ * `queue`: it waits. `skip`: one that a schedule made is passed over, what people and programs ask for waits.
+ * `cancel_new`: it is cancelled, whoever asked for it.
+ */
+export type WhenFull = 'cancel_new' | 'queue' | 'skip';
+
+/**
+ * LimitRef
+ */
+export type LimitRef = {
+    limit_id: string;
+};
+
+/**
+ * LimitDetails
+ *
+ * A limit with who holds and who waits, the first hundred of each; those that go next come first.
+ */
+export type LimitDetails = {
+    limit: Limit;
+    holders: Array<SlotHolder>;
+    waiters: Array<SlotWaiter>;
+};
+
+/**
+ * SlotHolder
+ *
+ * A flow run with so many slots, or one of its task runs (`task` is its slug).
+ */
+export type SlotHolder = {
+    flow_run_id: string;
+    flow_run: string;
+    flow: string;
+    task: string | null;
+    map_index: number;
+    slots: number;
+    since: string;
+};
+
+/**
+ * SlotWaiter
+ *
+ * A flow run that waits for slots; of a tag's limit one with so many task runs (`tasks`) that do.
+ */
+export type SlotWaiter = {
+    flow_run_id: string;
+    flow_run: string;
+    flow: string;
+    priority: number;
+    tasks: number;
+    since: string;
+};
+
+/**
+ * CreateLimit
+ *
+ * `what` is a label, a tag, or a flow as "project/flow". A `size` of 0 stops all that the limit is of.
+ */
+export type CreateLimit = {
+    kind: Kind;
+    what: string;
+    size: number;
+    when_full?: WhenFull;
+};
+
+/**
+ * UpdateLimit
+ *
+ * What is not given stays. Where the limit is made smaller, its holders go on.
+ */
+export type UpdateLimit = {
+    limit_id: string;
+    size?: number | null;
+    when_full?: WhenFull | null;
+};
+
+/**
+ * AcquireTaskSlots
+ *
+ * All task runs of a run that wait for a slot of their tags. The answer is held up to `wait_seconds` until one may go on.
+ */
+export type AcquireTaskSlots = {
+    flow_run_id: string;
+    fence: number;
+    wants: Array<TaskWant>;
+    wait_seconds?: number;
+};
+
+/**
+ * TaskWant
+ *
+ * A task run that is about to run at this attempt, with its tags.
+ */
+export type TaskWant = {
+    slug: string;
+    map_index?: number;
+    attempt?: number;
+    tags: Array<string>;
+};
+
+/**
+ * TaskSlots
+ *
+ * `granted` may run now. A slot is freed with the event that ends, pauses or retries its task run.
+ */
+export type TaskSlots = {
+    granted: Array<TaskGrant>;
+    orders: Orders;
+};
+
+/**
+ * TaskGrant
+ */
+export type TaskGrant = {
+    slug: string;
+    map_index: number;
+    attempt: number;
 };
 
 /**
@@ -1480,14 +2181,18 @@ export type HeartbeatFlowRun = {
  * FinishFlowRun
  *
  * The final report: Success, Failed, Crashed, Cancelled or Paused. The server decides whether a Failed one is tried again.
+ *
+ * `code` is the reason, one of those in core/reasons.py. `pause_seconds`: after how long a pause ends by itself.
  */
 export type FinishFlowRun = {
     flow_run_id: string;
     fence: number;
     type: StateType;
+    pause_seconds?: number | null;
     name: string;
     message?: string;
     result?: ResultRef | null;
+    code?: string;
 };
 
 /**
@@ -1558,7 +2263,8 @@ export type LogRecord = [
 /**
  * ReadTaskResults
  *
- * Where a run's earlier attempts persisted their results: a resumed or rescued run reads them instead of working again.
+ * Where a run's earlier attempts, and the run that it is a re-run of, persisted their results: it reads them instead
+ * of working again.
  */
 export type ReadTaskResults = {
     flow_run_id: string;
@@ -1574,13 +2280,1683 @@ export type TaskResults = {
 
 /**
  * TaskResult
+ *
+ * `origin` names the run that made it, where that is another one: then it counts also without a result.
  */
 export type TaskResult = {
     slug: string;
     map_index: number;
     state: State;
     result: ResultRef | null;
+    origin?: string;
 };
+
+/**
+ * PauseFlowRun
+ *
+ * Pause a running run when its running tasks have ended; `seconds`: after that time it ends as Failed (TimedOut).
+ */
+export type PauseFlowRun = {
+    flow_run_id: string;
+    comment?: string;
+    seconds?: number | null;
+};
+
+/**
+ * RejectFlowRun
+ *
+ * Refuse what a paused run waits for: it ends as Cancelled.
+ */
+export type RejectFlowRun = {
+    flow_run_id: string;
+    comment?: string;
+};
+
+/**
+ * MarkFlowRun
+ *
+ * Overrule a run. One that has not ended ends so; of one that has, the mark is shown beside its state.
+ */
+export type MarkFlowRun = {
+    flow_run_id: string;
+    type: 'Failed' | 'Success';
+    reason: string;
+};
+
+/**
+ * DeleteFlowRun
+ *
+ * Delete a finished run with its history, logs and task runs.
+ */
+export type DeleteFlowRun = {
+    flow_run_id: string;
+};
+
+/**
+ * BulkFlowRuns
+ *
+ * Do `action` with the runs that `where` finds, one batch of them: those it can be done with, newest first.
+ *
+ * `where.after` is the cursor of the answer before, `where.limit` the size of a batch. `dry_run` only counts. `reason`
+ * is kept with each run; `mark_as` is what `mark` marks them as.
+ */
+export type BulkFlowRuns = {
+    action: 'cancel' | 'delete' | 'mark' | 'reject' | 'rerun' | 'resume';
+    where: ListFlowRuns;
+    reason?: string;
+    mark_as?: 'Failed' | 'Success' | null;
+    dry_run?: boolean;
+};
+
+/**
+ * BulkDone
+ *
+ * What one batch came to. `matched` runs were there, by state in `states`; `done` of them were changed.
+ *
+ * `made` are the new runs of a re-run. The batches end when `next` is None.
+ */
+export type BulkDone = {
+    matched: number;
+    states: {
+        [key: string]: number;
+    };
+    done?: number;
+    failed?: Array<BulkFailure>;
+    made?: Array<string>;
+    next?: string | null;
+};
+
+/**
+ * BulkFailure
+ *
+ * A run with which it could not be done, and why.
+ */
+export type BulkFailure = {
+    flow_run_id: string;
+    name: string;
+    reason: string;
+};
+
+/**
+ * RerunFlowRun
+ *
+ * Run anew what did not succeed and all below it; `tasks` and all below them besides, or everything (`from_start`).
+ *
+ * `parameters` are those that change. `version` is a number, or 0 for the flow's current one; without it the run keeps
+ * its version. What else is not given is as it was for the run.
+ */
+export type RerunFlowRun = {
+    flow_run_id: string;
+    tasks?: Array<TaskPlace>;
+    from_start?: boolean;
+    parameters?: {
+        [key: string]: unknown;
+    };
+    version?: number | null;
+    name?: string | null;
+    labels?: Array<string> | null;
+    run_config?: ({
+        kind?: 'local';
+    } & LocalRun) | ({
+        kind?: 'docker';
+    } & DockerRun) | null;
+    log_level?: string | null;
+};
+
+/**
+ * TaskPlace
+ *
+ * A task of a run by its slug; with a `map_index` that one of its mapped children.
+ */
+export type TaskPlace = {
+    slug: string;
+    map_index?: number | null;
+};
+
+/**
+ * RerunPreview
+ *
+ * What a re-run would do. Parameters and branches, which are worked out at no cost, are not counted.
+ *
+ * `notes` are sentences for people: what they should know before they go on.
+ */
+export type RerunPreview = {
+    flow_run_id: string;
+    version: number;
+    parameters: {
+        [key: string]: unknown;
+    };
+    runs: number;
+    reused: number;
+    tasks: Array<RerunTask>;
+    notes: Array<string>;
+};
+
+/**
+ * RerunTask
+ *
+ * What a re-run does with a task: how many of its task runs it runs, and of how many it takes the results over.
+ *
+ * `why` is the reason of those that run: start, chosen, changed, unfinished, parameter, not_kept, below, or resource;
+ * empty where none runs. `open`: its mapped children are not all known before it is run.
+ */
+export type RerunTask = {
+    slug: string;
+    runs: number;
+    reused: number;
+    why: string;
+    open: boolean;
+};
+
+/**
+ * ListBackfills
+ */
+export type ListBackfills = {
+    flow_id?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Backfill]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageBackfill = {
+    items: Array<Backfill>;
+    next?: string | null;
+};
+
+/**
+ * Backfill
+ *
+ * `status` is running, done or cancelled; `runs` counts its runs by state, `total` are those that it makes in all.
+ */
+export type Backfill = {
+    id: string;
+    flow_id: string;
+    flow: string;
+    project: string;
+    schedule_id: string | null;
+    schedule: HeadraceCoreSchedulesSchedule;
+    since: string;
+    until: string;
+    parallel: number;
+    newest_first: boolean;
+    skip: string;
+    parameters: {
+        [key: string]: unknown;
+    };
+    priority: number;
+    status: string;
+    problem: string;
+    total: number;
+    skipped: number;
+    runs: {
+        [key: string]: number;
+    };
+    created_at: string;
+    created_by: string;
+    ended_at: string | null;
+};
+
+/**
+ * CreateBackfill
+ *
+ * A period, both ends included, of a stored schedule (`schedule_id`), or of `schedule` for the flow `flow_id`.
+ *
+ * At most `parallel` of its runs are unfinished at a time. `skip` says which firings are left out: those whose run has
+ * succeeded, those that have any run, or none. `parameters` go over those of the schedule.
+ */
+export type CreateBackfill = {
+    schedule_id?: string | null;
+    flow_id?: string | null;
+    schedule?: HeadraceCoreSchedulesSchedule | null;
+    since: string;
+    until: string;
+    parallel?: number;
+    newest_first?: boolean;
+    skip?: 'any' | 'none' | 'succeeded';
+    parameters?: {
+        [key: string]: unknown;
+    };
+    priority?: number;
+};
+
+/**
+ * BackfillPlan
+ *
+ * What a backfill would do: `total` runs, of which the first ones are shown; `skipped` have a run already.
+ */
+export type BackfillPlan = {
+    total: number;
+    skipped: number;
+    first: Array<Planned>;
+};
+
+/**
+ * Planned
+ *
+ * One firing that a backfill would run. `dst` says what the change of clocks did.
+ */
+export type Planned = {
+    at: string;
+    parameters: {
+        [key: string]: unknown;
+    };
+    dst: Reason | null;
+};
+
+/**
+ * BackfillRef
+ */
+export type BackfillRef = {
+    backfill_id: string;
+};
+
+/**
+ * ListAudit
+ *
+ * Newest first. `actor` is a name or a part of it, `search` looks into names of objects and details.
+ */
+export type ListAudit = {
+    actor?: string | null;
+    operation?: string | null;
+    object_id?: string | null;
+    since?: string | null;
+    until?: string | null;
+    search?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Entry]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageEntry = {
+    items: Array<Entry>;
+    next?: string | null;
+};
+
+/**
+ * Entry
+ *
+ * One thing that was done. `details` is what was asked for, without secrets, and `before` where a setting was changed.
+ *
+ * `number` and `sha256` are given some seconds later, when the entry is sealed: each digest covers the one before.
+ */
+export type Entry = {
+    id: string;
+    at: string;
+    actor_kind: string;
+    actor_name: string;
+    actor_id: string | null;
+    key_id: string | null;
+    address: string;
+    operation: string;
+    object_kind: string;
+    object_id: string;
+    object_name: string;
+    details: unknown;
+    before: unknown;
+    request_id: string;
+    number: number | null;
+    sha256: string | null;
+};
+
+/**
+ * DownloadAudit
+ *
+ * The same filter, everything as NDJSON, oldest first.
+ */
+export type DownloadAudit = {
+    actor?: string | null;
+    operation?: string | null;
+    object_id?: string | null;
+    since?: string | null;
+    until?: string | null;
+    search?: string | null;
+};
+
+/**
+ * VerifyAudit
+ */
+export type VerifyAudit = {
+    [key: string]: never;
+};
+
+/**
+ * Verified
+ *
+ * `broken_at` is the number of the first entry that is not what it was, or is missing; None: the chain is whole.
+ *
+ * `last_sha256`, kept elsewhere, shows later that nothing was cut off at the end.
+ */
+export type Verified = {
+    entries: number;
+    unsealed: number;
+    first_number: number | null;
+    last_number: number | null;
+    last_sha256: string;
+    broken_at: number | null;
+    problem: string;
+};
+
+/**
+ * WriteArtifacts
+ *
+ * Artifacts number `seq` … of this run and fence; those already known are passed over.
+ */
+export type WriteArtifacts = {
+    flow_run_id: string;
+    fence: number;
+    seq: number;
+    artifacts: Array<ArtifactRecord>;
+};
+
+/**
+ * ArtifactRecord
+ *
+ * An artifact as a run process sends it. `task` is a slug; None: the run itself made it.
+ *
+ * `token` is the same each time that a progress goes on, and replaces what was known of it; others have none. `image`
+ * holds the bytes of an image.
+ */
+export type ArtifactRecord = {
+    at: string;
+    body: ({
+        kind?: 'markdown';
+    } & Markdown) | ({
+        kind?: 'table';
+    } & Table) | ({
+        kind?: 'link';
+    } & Link) | ({
+        kind?: 'image';
+    } & Image) | ({
+        kind?: 'progress';
+    } & Progress);
+    key?: string;
+    title?: string;
+    task?: string | null;
+    map_index?: number;
+    attempt?: number;
+    token?: string;
+    image?: string;
+};
+
+/**
+ * Markdown
+ *
+ * A text with CommonMark's marks. Whoever shows it lets no HTML of it through.
+ */
+export type Markdown = {
+    kind: 'markdown';
+    text: string;
+};
+
+/**
+ * Table
+ *
+ * Rows of as many cells as there are columns.
+ */
+export type Table = {
+    kind: 'table';
+    columns: Array<string>;
+    rows: Array<Array<string | number | number | boolean | null>>;
+};
+
+/**
+ * Link
+ *
+ * An address of the web; `text` is what is shown of it.
+ */
+export type Link = {
+    kind: 'link';
+    url: string;
+    text?: string;
+};
+
+/**
+ * Image
+ *
+ * A picture, whose bytes `download_artifact` sends. `alt` says in words what is seen.
+ */
+export type Image = {
+    kind: 'image';
+    media_type: string;
+    alt?: string;
+};
+
+/**
+ * Progress
+ *
+ * How far something is: `share` from 0 to 1, None where nobody knows.
+ */
+export type Progress = {
+    kind: 'progress';
+    share?: number | null;
+    text?: string;
+};
+
+/**
+ * ListArtifacts
+ *
+ * Of a flow run, or of a flow over all its runs; newest first.
+ *
+ * `key`: only the versions of this one. `latest`: of each key only the last version (of the run, or of the flow).
+ */
+export type ListArtifacts = {
+    flow_run_id?: string | null;
+    flow_id?: string | null;
+    task?: string | null;
+    map_index?: number | null;
+    key?: string | null;
+    kind?: 'image' | 'link' | 'markdown' | 'progress' | 'table' | null;
+    latest?: boolean;
+    sort?: '-time' | 'time';
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Artifact]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageArtifact = {
+    items: Array<Artifact>;
+    next?: string | null;
+};
+
+/**
+ * Artifact
+ *
+ * `version` numbers what has the same `key` over all runs of the flow, from 1; it is 0 where there is no key.
+ *
+ * In lists `body` is None where it is long: `read_artifact` gives it. `size` is in bytes, of an image its own.
+ */
+export type Artifact = {
+    id: string;
+    flow_run_id: string;
+    flow_run: string;
+    flow_id: string;
+    flow: string;
+    project: string;
+    task: string | null;
+    map_index: number;
+    attempt: number;
+    kind: 'image' | 'link' | 'markdown' | 'progress' | 'table';
+    key: string;
+    version: number;
+    title: string;
+    size: number;
+    body: ({
+        kind?: 'markdown';
+    } & Markdown) | ({
+        kind?: 'table';
+    } & Table) | ({
+        kind?: 'link';
+    } & Link) | ({
+        kind?: 'image';
+    } & Image) | ({
+        kind?: 'progress';
+    } & Progress) | null;
+    created_at: string;
+    updated_at: string;
+};
+
+/**
+ * ArtifactRef
+ */
+export type ArtifactRef = {
+    artifact_id: string;
+};
+
+/**
+ * ListVariables
+ *
+ * By name. `project`: those that its runs see, its own and those of no project; a `search` finds parts of names.
+ */
+export type ListVariables = {
+    project?: string | null;
+    search?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Variable]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageVariable = {
+    items: Array<Variable>;
+    next?: string | null;
+};
+
+/**
+ * Variable
+ *
+ * `project` is "" for one that all projects see. `warning`: why this name may hold what does not belong here.
+ */
+export type Variable = {
+    id: string;
+    name: string;
+    project: string;
+    value: unknown;
+    version: number;
+    description: string;
+    created_at: string;
+    created_by: string;
+    updated_at: string;
+    updated_by: string;
+    warning?: string;
+};
+
+/**
+ * ReadVariable
+ *
+ * `project`: as a run of this project sees it, its own first; without one, that of no project.
+ */
+export type ReadVariable = {
+    name: string;
+    project?: string;
+};
+
+/**
+ * SetVariable
+ *
+ * Makes a variable, or gives it another value. With a `project` its runs see this instead of that of no project.
+ *
+ * `expected_version`: refused where it has another by now; 0: refused where there is one. A `description` that is not
+ * given stays.
+ */
+export type SetVariable = {
+    name: string;
+    value: unknown;
+    project?: string;
+    description?: string | null;
+    expected_version?: number | null;
+};
+
+/**
+ * DeleteVariable
+ *
+ * Its history stays, and goes on where it is set again. The answer is what it was.
+ */
+export type DeleteVariable = {
+    name: string;
+    project?: string;
+    expected_version?: number | null;
+};
+
+/**
+ * ListVariableVersions
+ *
+ * Newest first; also of a variable that was deleted.
+ */
+export type ListVariableVersions = {
+    name: string;
+    project?: string;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[VariableVersion]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageVariableVersion = {
+    items: Array<VariableVersion>;
+    next?: string | null;
+};
+
+/**
+ * VariableVersion
+ *
+ * What it was from `at` on, and who made it that. `deleted`: it was taken away, and had no value.
+ */
+export type VariableVersion = {
+    version: number;
+    value: unknown;
+    deleted: boolean;
+    at: string;
+    by_kind: string;
+    by: string;
+};
+
+/**
+ * ReadRunVariable
+ *
+ * What a run sees under this name: what it was when the run first asked, whatever became of it since.
+ */
+export type ReadRunVariable = {
+    flow_run_id: string;
+    fence: number;
+    name: string;
+};
+
+/**
+ * RunVariable
+ *
+ * What a run has read, and when first. `version` 0: there was no such variable, and `value` says nothing.
+ */
+export type RunVariable = {
+    name: string;
+    project: string;
+    version: number;
+    value: unknown;
+    at: string;
+};
+
+/**
+ * ListRunVariables
+ *
+ * What a run has read, by name.
+ */
+export type ListRunVariables = {
+    flow_run_id: string;
+};
+
+/**
+ * Page[RunVariable]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageRunVariable = {
+    items: Array<RunVariable>;
+    next?: string | null;
+};
+
+/**
+ * ReadRetention
+ *
+ * The installation's rules, or with `flow_id` those that hold for this flow.
+ */
+export type ReadRetention = {
+    flow_id?: string | null;
+};
+
+/**
+ * Retention
+ *
+ * The rules, the flows that have their own, and the last rounds that removed something, newest first.
+ */
+export type Retention = {
+    limits: Array<Limits>;
+    overrides: Array<Override>;
+    rounds: Array<Round>;
+};
+
+/**
+ * Limits
+ *
+ * `origin`: default, installation or flow. `per_flow`: whether flows may have their own.
+ */
+export type Limits = {
+    kind: string;
+    what: string;
+    per_flow: boolean;
+    seconds: number | null;
+    runs: number | null;
+    origin: string;
+};
+
+/**
+ * Override
+ *
+ * A flow's own rule.
+ */
+export type Override = {
+    kind: string;
+    flow_id: string;
+    flow: string;
+    project: string;
+    seconds: number | null;
+    runs: number | null;
+};
+
+/**
+ * Round
+ *
+ * What a round removed: rows by table. `complete`: nothing is left that the rules let go.
+ */
+export type Round = {
+    began_at: string;
+    ended_at: string;
+    removed: {
+        [key: string]: number;
+    };
+    complete: boolean;
+};
+
+/**
+ * PreviewRetention
+ *
+ * What would be removed now.
+ */
+export type PreviewRetention = {
+    [key: string]: never;
+};
+
+/**
+ * Preview
+ *
+ * Rows by table that the next rounds would remove; `flow_runs` are whole runs.
+ */
+export type HeadraceWireRetentionPreview = {
+    would_remove: {
+        [key: string]: number;
+    };
+};
+
+/**
+ * SetRetention
+ *
+ * Keep what is younger than `seconds` and belongs to the last `runs` of each flow; None sets no limit.
+ *
+ * What exceeds either limit goes. With `flow_id` it is this flow's own rule, which replaces the installation's.
+ */
+export type SetRetention = {
+    kind: string;
+    flow_id?: string | null;
+    seconds?: number | null;
+    runs?: number | null;
+};
+
+/**
+ * ResetRetention
+ *
+ * Back to the installation's rule, or to the default.
+ */
+export type ResetRetention = {
+    kind: string;
+    flow_id?: string | null;
+};
+
+/**
+ * RunRetention
+ *
+ * Remove now what the rules let go, for at most so many seconds.
+ */
+export type RunRetention = {
+    seconds?: number;
+};
+
+/**
+ * ListChannels
+ */
+export type ListChannels = {
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Channel]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageChannel = {
+    items: Array<Channel>;
+    next?: string | null;
+};
+
+/**
+ * Channel
+ *
+ * `shown` is what may be shown of where it leads: a host, recipients; never a path, a token or a password.
+ */
+export type Channel = {
+    id: string;
+    name: string;
+    kind: string;
+    shown: string;
+    created_at: string;
+    created_by: string;
+    updated_at: string;
+};
+
+/**
+ * CreateChannel
+ */
+export type CreateChannel = {
+    name: string;
+    target: ({
+        kind?: 'webhook';
+    } & Webhook) | ({
+        kind?: 'slack';
+    } & Slack) | ({
+        kind?: 'mail';
+    } & Mail) | ({
+        kind?: 'apprise';
+    } & Apprise);
+};
+
+/**
+ * Webhook
+ *
+ * A POST of the event as JSON, signed. The whole URL is kept as a secret; a user and password in it are sent as Basic.
+ */
+export type Webhook = {
+    kind: 'webhook';
+};
+
+/**
+ * Slack
+ *
+ * An incoming webhook of Slack, Mattermost or whatever else takes `{"text": …}`.
+ */
+export type Slack = {
+    kind: 'slack';
+};
+
+/**
+ * Mail
+ *
+ * A mail to each of `to`. Without `smtp_url` (smtp://user:password@host:587, smtps://…) the server's settings are used.
+ */
+export type Mail = {
+    kind: 'mail';
+    to: Array<string>;
+    sender?: string;
+};
+
+/**
+ * Apprise
+ *
+ * Any URL of the library Apprise, where that is installed beside the server.
+ */
+export type Apprise = {
+    kind: 'apprise';
+};
+
+/**
+ * CreatedChannel
+ *
+ * `signing_secret` signs what a webhook is sent; it is shown once, and empty for the other kinds.
+ */
+export type CreatedChannel = {
+    channel: Channel;
+    signing_secret: string;
+};
+
+/**
+ * UpdateChannel
+ *
+ * What is None stays. A webhook keeps its signing secret when it gets another URL.
+ */
+export type UpdateChannel = {
+    channel_id: string;
+    name?: string | null;
+    target?: ({
+        kind?: 'webhook';
+    } & Webhook) | ({
+        kind?: 'slack';
+    } & Slack) | ({
+        kind?: 'mail';
+    } & Mail) | ({
+        kind?: 'apprise';
+    } & Apprise) | null;
+};
+
+/**
+ * ChannelRef
+ */
+export type ChannelRef = {
+    channel_id: string;
+};
+
+/**
+ * Tested
+ *
+ * What became of a test message.
+ */
+export type Tested = {
+    delivered: boolean;
+    sentence: string;
+};
+
+/**
+ * ListRules
+ */
+export type ListRules = {
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Rule]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageRule = {
+    items: Array<Rule>;
+    next?: string | null;
+};
+
+/**
+ * Rule
+ */
+export type Rule = {
+    id: string;
+    name: string;
+    channel_id: string;
+    channel: string;
+    states: Array<string>;
+    project: string | null;
+    flow: string | null;
+    labels: Array<string>;
+    text: string;
+    created_at: string;
+    created_by: string;
+};
+
+/**
+ * CreateRule
+ *
+ * What is told to a channel: runs that come into one of `states` (types or names of states, Late, SlaMissed).
+ *
+ * `project`, `flow` (with `project`, or "project/flow") and `labels` (the run has all of them) narrow it. `text` is the
+ * message, with the placeholders {project} {flow} {run} {state} {message} {at} {attempt} {labels} {rule} {sla} {url}.
+ */
+export type CreateRule = {
+    name: string;
+    channel_id: string;
+    states: Array<string>;
+    project?: string;
+    flow?: string;
+    labels?: Array<string>;
+    text?: string;
+};
+
+/**
+ * RuleRef
+ */
+export type RuleRef = {
+    rule_id: string;
+};
+
+/**
+ * ListDeliveries
+ *
+ * Newest first.
+ */
+export type ListDeliveries = {
+    state?: 'delivered' | 'given_up' | 'waiting' | null;
+    channel_id?: string | null;
+    flow_run_id?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Delivery]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageDelivery = {
+    items: Array<Delivery>;
+    next?: string | null;
+};
+
+/**
+ * Delivery
+ *
+ * One message to one channel. `error` is how the last attempt failed, `next_at` when it is tried again.
+ */
+export type Delivery = {
+    id: number;
+    event_id: string;
+    channel_id: string;
+    channel: string | null;
+    rule: string;
+    flow_run_id: string | null;
+    subject: string;
+    state: 'delivered' | 'given_up' | 'waiting';
+    attempts: number;
+    error: string;
+    created_at: string;
+    next_at: string | null;
+    finished_at: string | null;
+};
+
+/**
+ * DeliveryRef
+ */
+export type DeliveryRef = {
+    delivery_id: number;
+};
+
+/**
+ * ListSlas
+ */
+export type ListSlas = {
+    flow_id?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Sla]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageSla = {
+    items: Array<Sla>;
+    next?: string | null;
+};
+
+/**
+ * Sla
+ *
+ * `next_at` is the next time at which a run must have ended, for a promise of that kind.
+ */
+export type Sla = {
+    id: string;
+    name: string;
+    flow_id: string;
+    flow: string;
+    project: string;
+    promise: ({
+        kind?: 'finished_by';
+    } & FinishedBy) | ({
+        kind?: 'longer_than';
+    } & LongerThan) | ({
+        kind?: 'late_by';
+    } & LateBy);
+    next_at: string | null;
+    created_at: string;
+    created_by: string;
+};
+
+/**
+ * FinishedBy
+ *
+ * At each time of `cron` in `timezone` a run that was due since the time before has ended as Success.
+ */
+export type FinishedBy = {
+    kind: 'finished_by';
+    cron: string;
+    timezone?: string;
+};
+
+/**
+ * LongerThan
+ *
+ * No run takes longer than this from its first start to its end.
+ */
+export type LongerThan = {
+    kind: 'longer_than';
+    seconds: number;
+};
+
+/**
+ * LateBy
+ *
+ * No run starts later than this after it is due.
+ */
+export type LateBy = {
+    kind: 'late_by';
+    seconds: number;
+};
+
+/**
+ * CreateSla
+ *
+ * A promise about a flow's runs. A rule on SlaMissed tells when it is broken.
+ */
+export type CreateSla = {
+    name: string;
+    flow_id: string;
+    promise: ({
+        kind?: 'finished_by';
+    } & FinishedBy) | ({
+        kind?: 'longer_than';
+    } & LongerThan) | ({
+        kind?: 'late_by';
+    } & LateBy);
+};
+
+/**
+ * SlaRef
+ */
+export type SlaRef = {
+    sla_id: string;
+};
+
+/**
+ * ListMisses
+ *
+ * Newest first.
+ */
+export type ListMisses = {
+    flow_id?: string | null;
+    flow_run_id?: string | null;
+    sla_id?: string | null;
+    after?: string | null;
+    limit?: number;
+};
+
+/**
+ * Page[Miss]
+ *
+ * A part of a list; `next` is the cursor of the following part, None at the end.
+ */
+export type PageMiss = {
+    items: Array<Miss>;
+    next?: string | null;
+};
+
+/**
+ * Miss
+ *
+ * One time that an SLA was not kept, or (without `sla_id`) that a run was late while a rule on Late was there.
+ */
+export type Miss = {
+    id: string;
+    sla_id: string | null;
+    sla: string;
+    flow_id: string;
+    flow_run_id: string | null;
+    at: string;
+    sentence: string;
+};
+
+/**
+ * Empty
+ *
+ * An answer that says only: done.
+ */
+export type EmptyWritable = {
+    [key: string]: unknown;
+};
+
+/**
+ * AcceptInvitation
+ *
+ * The `token` of a link; the account is made with this name and password.
+ */
+export type AcceptInvitationWritable = {
+    token: string;
+    name: string;
+    password: string;
+};
+
+/**
+ * ReadSignUpRule
+ *
+ * A request without fields.
+ */
+export type ReadSignUpRuleWritable = {
+    [key: string]: never;
+};
+
+/**
+ * SignIn
+ *
+ * By password, or by the one-time `token` of a start link.
+ */
+export type SignInWritable = {
+    email?: string;
+    password?: string;
+    token?: string;
+};
+
+/**
+ * Nothing
+ *
+ * A request without fields.
+ */
+export type NothingWritable = {
+    [key: string]: never;
+};
+
+/**
+ * CreateUser
+ *
+ * `password` may be left empty: the answer then carries a one-time link for the new user.
+ */
+export type CreateUserWritable = {
+    name: string;
+    email: string;
+    role?: 'administrator' | 'member' | 'viewer';
+    password?: string;
+};
+
+/**
+ * ReadSettings
+ *
+ * Nothing to say.
+ */
+export type ReadSettingsWritable = {
+    [key: string]: never;
+};
+
+/**
+ * VerifyAudit
+ */
+export type VerifyAuditWritable = {
+    [key: string]: never;
+};
+
+/**
+ * PreviewRetention
+ *
+ * What would be removed now.
+ */
+export type PreviewRetentionWritable = {
+    [key: string]: never;
+};
+
+/**
+ * CreateChannel
+ */
+export type CreateChannelWritable = {
+    name: string;
+    target: ({
+        kind?: 'webhook';
+    } & WebhookWritable) | ({
+        kind?: 'slack';
+    } & SlackWritable) | ({
+        kind?: 'mail';
+    } & MailWritable) | ({
+        kind?: 'apprise';
+    } & AppriseWritable);
+};
+
+/**
+ * Webhook
+ *
+ * A POST of the event as JSON, signed. The whole URL is kept as a secret; a user and password in it are sent as Basic.
+ */
+export type WebhookWritable = {
+    kind: 'webhook';
+    url: string;
+};
+
+/**
+ * Slack
+ *
+ * An incoming webhook of Slack, Mattermost or whatever else takes `{"text": …}`.
+ */
+export type SlackWritable = {
+    kind: 'slack';
+    url: string;
+};
+
+/**
+ * Mail
+ *
+ * A mail to each of `to`. Without `smtp_url` (smtp://user:password@host:587, smtps://…) the server's settings are used.
+ */
+export type MailWritable = {
+    kind: 'mail';
+    to: Array<string>;
+    sender?: string;
+    smtp_url?: string;
+};
+
+/**
+ * Apprise
+ *
+ * Any URL of the library Apprise, where that is installed beside the server.
+ */
+export type AppriseWritable = {
+    kind: 'apprise';
+    url: string;
+};
+
+/**
+ * UpdateChannel
+ *
+ * What is None stays. A webhook keeps its signing secret when it gets another URL.
+ */
+export type UpdateChannelWritable = {
+    channel_id: string;
+    name?: string | null;
+    target?: ({
+        kind?: 'webhook';
+    } & WebhookWritable) | ({
+        kind?: 'slack';
+    } & SlackWritable) | ({
+        kind?: 'mail';
+    } & MailWritable) | ({
+        kind?: 'apprise';
+    } & AppriseWritable) | null;
+};
+
+export type ReadWaysInData = {
+    body?: never;
+    path?: never;
+    query?: {
+        problem?: string;
+    };
+    url: '/api/ways_in';
+};
+
+export type ReadWaysInErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadWaysInError = ReadWaysInErrors[keyof ReadWaysInErrors];
+
+export type ReadWaysInResponses = {
+    /**
+     * Done.
+     */
+    200: WaysIn;
+};
+
+export type ReadWaysInResponse = ReadWaysInResponses[keyof ReadWaysInResponses];
+
+export type RequestResetData = {
+    body: {
+        email: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/resets';
+};
+
+export type RequestResetErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RequestResetError = RequestResetErrors[keyof RequestResetErrors];
+
+export type RequestResetResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type RequestResetResponse = RequestResetResponses[keyof RequestResetResponses];
+
+export type UseResetData = {
+    body: {
+        token: string;
+        password: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/resets/use';
+};
+
+export type UseResetErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type UseResetError = UseResetErrors[keyof UseResetErrors];
+
+export type UseResetResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type UseResetResponse = UseResetResponses[keyof UseResetResponses];
+
+export type CreateResetData = {
+    body?: never;
+    path: {
+        user_id: string;
+    };
+    query?: never;
+    url: '/api/users/{user_id}/reset';
+};
+
+export type CreateResetErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateResetError = CreateResetErrors[keyof CreateResetErrors];
+
+export type CreateResetResponses = {
+    /**
+     * Done.
+     */
+    200: Reset;
+};
+
+export type CreateResetResponse = CreateResetResponses[keyof CreateResetResponses];
+
+export type ListInvitationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * Done.
+     */
+    200: PageInvitation;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body: {
+        email: string;
+        role?: 'administrator' | 'member' | 'viewer';
+        expires_in_seconds?: number;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * Done.
+     */
+    200: CreatedInvitation;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type DeleteInvitationData = {
+    body?: never;
+    path: {
+        invitation_id: string;
+    };
+    query?: never;
+    url: '/api/invitations/{invitation_id}';
+};
+
+export type DeleteInvitationErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteInvitationError = DeleteInvitationErrors[keyof DeleteInvitationErrors];
+
+export type DeleteInvitationResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteInvitationResponse = DeleteInvitationResponses[keyof DeleteInvitationResponses];
+
+export type ReadInvitationData = {
+    body: {
+        token: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/invitations/read';
+};
+
+export type ReadInvitationErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadInvitationError = ReadInvitationErrors[keyof ReadInvitationErrors];
+
+export type ReadInvitationResponses = {
+    /**
+     * Done.
+     */
+    200: OpenInvitation;
+};
+
+export type ReadInvitationResponse = ReadInvitationResponses[keyof ReadInvitationResponses];
+
+export type AcceptInvitationData = {
+    body: {
+        token: string;
+        name: string;
+        password: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/invitations/accept';
+};
+
+export type AcceptInvitationErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type AcceptInvitationError = AcceptInvitationErrors[keyof AcceptInvitationErrors];
+
+export type AcceptInvitationResponses = {
+    /**
+     * Done.
+     */
+    200: Me;
+};
+
+export type AcceptInvitationResponse = AcceptInvitationResponses[keyof AcceptInvitationResponses];
+
+export type ReadSignUpRuleData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/sign_up_rule';
+};
+
+export type ReadSignUpRuleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadSignUpRuleError = ReadSignUpRuleErrors[keyof ReadSignUpRuleErrors];
+
+export type ReadSignUpRuleResponses = {
+    /**
+     * Done.
+     */
+    200: SignUpRule;
+};
+
+export type ReadSignUpRuleResponse = ReadSignUpRuleResponses[keyof ReadSignUpRuleResponses];
+
+export type SetSignUpRuleData = {
+    body: {
+        rule?: 'domains' | 'invitation' | 'open' | null;
+        domains?: Array<string> | null;
+        role?: 'member' | 'viewer' | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/sign_up_rule';
+};
+
+export type SetSignUpRuleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type SetSignUpRuleError = SetSignUpRuleErrors[keyof SetSignUpRuleErrors];
+
+export type SetSignUpRuleResponses = {
+    /**
+     * Done.
+     */
+    200: SignUpRule;
+};
+
+export type SetSignUpRuleResponse = SetSignUpRuleResponses[keyof SetSignUpRuleResponses];
+
+export type SignUpData = {
+    body: {
+        email: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/sign_ups';
+};
+
+export type SignUpErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type SignUpError = SignUpErrors[keyof SignUpErrors];
+
+export type SignUpResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type SignUpResponse = SignUpResponses[keyof SignUpResponses];
 
 export type SignOutData = {
     body?: never;
@@ -2151,6 +4527,35 @@ export type FindFlowResponses = {
 
 export type FindFlowResponse = FindFlowResponses[keyof FindFlowResponses];
 
+export type DeleteFlowData = {
+    body?: never;
+    path: {
+        flow_id: string;
+    };
+    query: {
+        confirm: string;
+    };
+    url: '/api/flows/{flow_id}';
+};
+
+export type DeleteFlowErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteFlowError = DeleteFlowErrors[keyof DeleteFlowErrors];
+
+export type DeleteFlowResponses = {
+    /**
+     * Done.
+     */
+    200: Deletion;
+};
+
+export type DeleteFlowResponse = DeleteFlowResponses[keyof DeleteFlowResponses];
+
 export type ReadFlowData = {
     body?: never;
     path: {
@@ -2186,6 +4591,11 @@ export type UpdateFlowData = {
         } | null;
         paused?: boolean | null;
         description?: string | null;
+        priority?: number | null;
+        slots?: number | null;
+        late_after_seconds?: number | null;
+        cancel_late_seconds?: number | null;
+        lost_after_seconds?: number | null;
     };
     path: {
         flow_id: string;
@@ -2242,6 +4652,152 @@ export type ListVersionsResponses = {
 
 export type ListVersionsResponse = ListVersionsResponses[keyof ListVersionsResponses];
 
+export type CompareVersionsData = {
+    body?: never;
+    path: {
+        flow_id: string;
+    };
+    query?: {
+        before?: number | null;
+        after?: number | null;
+    };
+    url: '/api/flows/{flow_id}/compare';
+};
+
+export type CompareVersionsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CompareVersionsError = CompareVersionsErrors[keyof CompareVersionsErrors];
+
+export type CompareVersionsResponses = {
+    /**
+     * Done.
+     */
+    200: Difference;
+};
+
+export type CompareVersionsResponse = CompareVersionsResponses[keyof CompareVersionsResponses];
+
+export type MakeCurrentData = {
+    body: {
+        number: number;
+    };
+    path: {
+        flow_id: string;
+    };
+    query?: never;
+    url: '/api/flows/{flow_id}/current';
+};
+
+export type MakeCurrentErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type MakeCurrentError = MakeCurrentErrors[keyof MakeCurrentErrors];
+
+export type MakeCurrentResponses = {
+    /**
+     * Done.
+     */
+    200: Flow;
+};
+
+export type MakeCurrentResponse = MakeCurrentResponses[keyof MakeCurrentResponses];
+
+export type ArchiveFlowData = {
+    body: {
+        archived?: boolean;
+    };
+    path: {
+        flow_id: string;
+    };
+    query?: never;
+    url: '/api/flows/{flow_id}/archive';
+};
+
+export type ArchiveFlowErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ArchiveFlowError = ArchiveFlowErrors[keyof ArchiveFlowErrors];
+
+export type ArchiveFlowResponses = {
+    /**
+     * Done.
+     */
+    200: Flow;
+};
+
+export type ArchiveFlowResponse = ArchiveFlowResponses[keyof ArchiveFlowResponses];
+
+export type PreviewDeletionData = {
+    body?: never;
+    path: {
+        flow_id: string;
+    };
+    query?: {
+        number?: number | null;
+    };
+    url: '/api/flows/{flow_id}/deletion';
+};
+
+export type PreviewDeletionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PreviewDeletionError = PreviewDeletionErrors[keyof PreviewDeletionErrors];
+
+export type PreviewDeletionResponses = {
+    /**
+     * Done.
+     */
+    200: Deletion;
+};
+
+export type PreviewDeletionResponse = PreviewDeletionResponses[keyof PreviewDeletionResponses];
+
+export type DeleteVersionData = {
+    body?: never;
+    path: {
+        version_id: string;
+    };
+    query: {
+        confirm: string;
+    };
+    url: '/api/versions/{version_id}';
+};
+
+export type DeleteVersionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteVersionError = DeleteVersionErrors[keyof DeleteVersionErrors];
+
+export type DeleteVersionResponses = {
+    /**
+     * Done.
+     */
+    200: Deletion;
+};
+
+export type DeleteVersionResponse = DeleteVersionResponses[keyof DeleteVersionResponses];
+
 export type ReadVersionData = {
     body?: never;
     path: {
@@ -2269,6 +4825,233 @@ export type ReadVersionResponses = {
 
 export type ReadVersionResponse = ReadVersionResponses[keyof ReadVersionResponses];
 
+export type ListSchedulesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_id?: string | null;
+        project?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/schedules';
+};
+
+export type ListSchedulesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListSchedulesError = ListSchedulesErrors[keyof ListSchedulesErrors];
+
+export type ListSchedulesResponses = {
+    /**
+     * Done.
+     */
+    200: PageSchedule;
+};
+
+export type ListSchedulesResponse = ListSchedulesResponses[keyof ListSchedulesResponses];
+
+export type CreateScheduleData = {
+    body: {
+        flow_id: string;
+        schedule: HeadraceCoreSchedulesSchedule;
+        name?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/schedules';
+};
+
+export type CreateScheduleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateScheduleError = CreateScheduleErrors[keyof CreateScheduleErrors];
+
+export type CreateScheduleResponses = {
+    /**
+     * Done.
+     */
+    200: HeadraceWireSchedulesSchedule;
+};
+
+export type CreateScheduleResponse = CreateScheduleResponses[keyof CreateScheduleResponses];
+
+export type PreviewScheduleData = {
+    body: {
+        schedule_id?: string | null;
+        schedule?: HeadraceCoreSchedulesSchedule | null;
+        since?: string | null;
+        count?: number;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/schedules/preview';
+};
+
+export type PreviewScheduleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PreviewScheduleError = PreviewScheduleErrors[keyof PreviewScheduleErrors];
+
+export type PreviewScheduleResponses = {
+    /**
+     * Done.
+     */
+    200: HeadraceWireSchedulesPreview;
+};
+
+export type PreviewScheduleResponse = PreviewScheduleResponses[keyof PreviewScheduleResponses];
+
+export type DeleteScheduleData = {
+    body?: never;
+    path: {
+        schedule_id: string;
+    };
+    query?: never;
+    url: '/api/schedules/{schedule_id}';
+};
+
+export type DeleteScheduleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteScheduleError = DeleteScheduleErrors[keyof DeleteScheduleErrors];
+
+export type DeleteScheduleResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteScheduleResponse = DeleteScheduleResponses[keyof DeleteScheduleResponses];
+
+export type ReadScheduleData = {
+    body?: never;
+    path: {
+        schedule_id: string;
+    };
+    query?: never;
+    url: '/api/schedules/{schedule_id}';
+};
+
+export type ReadScheduleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadScheduleError = ReadScheduleErrors[keyof ReadScheduleErrors];
+
+export type ReadScheduleResponses = {
+    /**
+     * Done.
+     */
+    200: HeadraceWireSchedulesSchedule;
+};
+
+export type ReadScheduleResponse = ReadScheduleResponses[keyof ReadScheduleResponses];
+
+export type UpdateScheduleData = {
+    body: {
+        name?: string | null;
+        schedule?: HeadraceCoreSchedulesSchedule | null;
+        active?: boolean | null;
+    };
+    path: {
+        schedule_id: string;
+    };
+    query?: never;
+    url: '/api/schedules/{schedule_id}';
+};
+
+export type UpdateScheduleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type UpdateScheduleError = UpdateScheduleErrors[keyof UpdateScheduleErrors];
+
+export type UpdateScheduleResponses = {
+    /**
+     * Done.
+     */
+    200: HeadraceWireSchedulesSchedule;
+};
+
+export type UpdateScheduleResponse = UpdateScheduleResponses[keyof UpdateScheduleResponses];
+
+export type ReadSettingsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/settings';
+};
+
+export type ReadSettingsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadSettingsError = ReadSettingsErrors[keyof ReadSettingsErrors];
+
+export type ReadSettingsResponses = {
+    /**
+     * Done.
+     */
+    200: Settings;
+};
+
+export type ReadSettingsResponse = ReadSettingsResponses[keyof ReadSettingsResponses];
+
+export type UpdateSettingsData = {
+    body: {
+        paused?: boolean | null;
+        reason?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/settings';
+};
+
+export type UpdateSettingsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type UpdateSettingsError = UpdateSettingsErrors[keyof UpdateSettingsErrors];
+
+export type UpdateSettingsResponses = {
+    /**
+     * Done.
+     */
+    200: Settings;
+};
+
+export type UpdateSettingsResponse = UpdateSettingsResponses[keyof UpdateSettingsResponses];
+
 export type ListFlowRunsData = {
     body?: never;
     path?: never;
@@ -2276,7 +5059,11 @@ export type ListFlowRunsData = {
         project?: string | null;
         flow_id?: string | null;
         agent_id?: string | null;
+        schedule_id?: string | null;
+        backfill_id?: string | null;
+        restarted_from?: string | null;
         state?: Array<string>;
+        reason?: Array<string>;
         search?: string | null;
         since?: string | null;
         until?: string | null;
@@ -2323,6 +5110,8 @@ export type CreateFlowRunData = {
         } & DockerRun) | null;
         log_level?: string;
         idempotency_key?: string | null;
+        priority?: number | null;
+        slots?: number | null;
     };
     path?: never;
     query?: never;
@@ -2346,6 +5135,33 @@ export type CreateFlowRunResponses = {
 };
 
 export type CreateFlowRunResponse = CreateFlowRunResponses[keyof CreateFlowRunResponses];
+
+export type DeleteFlowRunData = {
+    body?: never;
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}';
+};
+
+export type DeleteFlowRunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteFlowRunError = DeleteFlowRunErrors[keyof DeleteFlowRunErrors];
+
+export type DeleteFlowRunResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteFlowRunResponse = DeleteFlowRunResponses[keyof DeleteFlowRunResponses];
 
 export type ReadFlowRunData = {
     body?: never;
@@ -2431,7 +5247,9 @@ export type CancelFlowRunResponses = {
 export type CancelFlowRunResponse = CancelFlowRunResponses[keyof CancelFlowRunResponses];
 
 export type ResumeFlowRunData = {
-    body?: never;
+    body: {
+        comment?: string;
+    };
     path: {
         flow_run_id: string;
     };
@@ -2933,6 +5751,7 @@ export type ReportExitData = {
         launched?: boolean;
         exit_code?: number | null;
         message?: string;
+        code?: string;
     };
     path: {
         flow_run_id: string;
@@ -2958,6 +5777,180 @@ export type ReportExitResponses = {
 };
 
 export type ReportExitResponse = ReportExitResponses[keyof ReportExitResponses];
+
+export type ListLimitsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        kind?: Kind | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/limits';
+};
+
+export type ListLimitsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListLimitsError = ListLimitsErrors[keyof ListLimitsErrors];
+
+export type ListLimitsResponses = {
+    /**
+     * Done.
+     */
+    200: PageLimit;
+};
+
+export type ListLimitsResponse = ListLimitsResponses[keyof ListLimitsResponses];
+
+export type CreateLimitData = {
+    body: {
+        kind: Kind;
+        what: string;
+        size: number;
+        when_full?: WhenFull;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/limits';
+};
+
+export type CreateLimitErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateLimitError = CreateLimitErrors[keyof CreateLimitErrors];
+
+export type CreateLimitResponses = {
+    /**
+     * Done.
+     */
+    200: Limit;
+};
+
+export type CreateLimitResponse = CreateLimitResponses[keyof CreateLimitResponses];
+
+export type DeleteLimitData = {
+    body?: never;
+    path: {
+        limit_id: string;
+    };
+    query?: never;
+    url: '/api/limits/{limit_id}';
+};
+
+export type DeleteLimitErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteLimitError = DeleteLimitErrors[keyof DeleteLimitErrors];
+
+export type DeleteLimitResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteLimitResponse = DeleteLimitResponses[keyof DeleteLimitResponses];
+
+export type ReadLimitData = {
+    body?: never;
+    path: {
+        limit_id: string;
+    };
+    query?: never;
+    url: '/api/limits/{limit_id}';
+};
+
+export type ReadLimitErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadLimitError = ReadLimitErrors[keyof ReadLimitErrors];
+
+export type ReadLimitResponses = {
+    /**
+     * Done.
+     */
+    200: LimitDetails;
+};
+
+export type ReadLimitResponse = ReadLimitResponses[keyof ReadLimitResponses];
+
+export type UpdateLimitData = {
+    body: {
+        size?: number | null;
+        when_full?: WhenFull | null;
+    };
+    path: {
+        limit_id: string;
+    };
+    query?: never;
+    url: '/api/limits/{limit_id}';
+};
+
+export type UpdateLimitErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type UpdateLimitError = UpdateLimitErrors[keyof UpdateLimitErrors];
+
+export type UpdateLimitResponses = {
+    /**
+     * Done.
+     */
+    200: Limit;
+};
+
+export type UpdateLimitResponse = UpdateLimitResponses[keyof UpdateLimitResponses];
+
+export type AcquireTaskSlotsData = {
+    body: {
+        fence: number;
+        wants: Array<TaskWant>;
+        wait_seconds?: number;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/task_slots';
+};
+
+export type AcquireTaskSlotsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type AcquireTaskSlotsError = AcquireTaskSlotsErrors[keyof AcquireTaskSlotsErrors];
+
+export type AcquireTaskSlotsResponses = {
+    /**
+     * Done.
+     */
+    200: TaskSlots;
+};
+
+export type AcquireTaskSlotsResponse = AcquireTaskSlotsResponses[keyof AcquireTaskSlotsResponses];
 
 export type StartFlowRunData = {
     body: {
@@ -3024,9 +6017,11 @@ export type FinishFlowRunData = {
     body: {
         fence: number;
         type: StateType;
+        pause_seconds?: number | null;
         name: string;
         message?: string;
         result?: ResultRef | null;
+        code?: string;
     };
     path: {
         flow_run_id: string;
@@ -3112,3 +6107,1347 @@ export type ReadTaskResultsResponses = {
 };
 
 export type ReadTaskResultsResponse = ReadTaskResultsResponses[keyof ReadTaskResultsResponses];
+
+export type PauseFlowRunData = {
+    body: {
+        comment?: string;
+        seconds?: number | null;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/pause';
+};
+
+export type PauseFlowRunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PauseFlowRunError = PauseFlowRunErrors[keyof PauseFlowRunErrors];
+
+export type PauseFlowRunResponses = {
+    /**
+     * Done.
+     */
+    200: FlowRun;
+};
+
+export type PauseFlowRunResponse = PauseFlowRunResponses[keyof PauseFlowRunResponses];
+
+export type RejectFlowRunData = {
+    body: {
+        comment?: string;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/reject';
+};
+
+export type RejectFlowRunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RejectFlowRunError = RejectFlowRunErrors[keyof RejectFlowRunErrors];
+
+export type RejectFlowRunResponses = {
+    /**
+     * Done.
+     */
+    200: FlowRun;
+};
+
+export type RejectFlowRunResponse = RejectFlowRunResponses[keyof RejectFlowRunResponses];
+
+export type MarkFlowRunData = {
+    body: {
+        type: 'Failed' | 'Success';
+        reason: string;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/mark';
+};
+
+export type MarkFlowRunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type MarkFlowRunError = MarkFlowRunErrors[keyof MarkFlowRunErrors];
+
+export type MarkFlowRunResponses = {
+    /**
+     * Done.
+     */
+    200: FlowRun;
+};
+
+export type MarkFlowRunResponse = MarkFlowRunResponses[keyof MarkFlowRunResponses];
+
+export type BulkFlowRunsData = {
+    body: {
+        action: 'cancel' | 'delete' | 'mark' | 'reject' | 'rerun' | 'resume';
+        where: ListFlowRuns;
+        reason?: string;
+        mark_as?: 'Failed' | 'Success' | null;
+        dry_run?: boolean;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/flow_runs/bulk';
+};
+
+export type BulkFlowRunsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type BulkFlowRunsError = BulkFlowRunsErrors[keyof BulkFlowRunsErrors];
+
+export type BulkFlowRunsResponses = {
+    /**
+     * Done.
+     */
+    200: BulkDone;
+};
+
+export type BulkFlowRunsResponse = BulkFlowRunsResponses[keyof BulkFlowRunsResponses];
+
+export type RerunFlowRunData = {
+    body: {
+        tasks?: Array<TaskPlace>;
+        from_start?: boolean;
+        parameters?: {
+            [key: string]: unknown;
+        };
+        version?: number | null;
+        name?: string | null;
+        labels?: Array<string> | null;
+        run_config?: ({
+            kind?: 'local';
+        } & LocalRun) | ({
+            kind?: 'docker';
+        } & DockerRun) | null;
+        log_level?: string | null;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/rerun';
+};
+
+export type RerunFlowRunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RerunFlowRunError = RerunFlowRunErrors[keyof RerunFlowRunErrors];
+
+export type RerunFlowRunResponses = {
+    /**
+     * Done.
+     */
+    200: FlowRun;
+};
+
+export type RerunFlowRunResponse = RerunFlowRunResponses[keyof RerunFlowRunResponses];
+
+export type PreviewRerunData = {
+    body: {
+        tasks?: Array<TaskPlace>;
+        from_start?: boolean;
+        parameters?: {
+            [key: string]: unknown;
+        };
+        version?: number | null;
+        name?: string | null;
+        labels?: Array<string> | null;
+        run_config?: ({
+            kind?: 'local';
+        } & LocalRun) | ({
+            kind?: 'docker';
+        } & DockerRun) | null;
+        log_level?: string | null;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/rerun/preview';
+};
+
+export type PreviewRerunErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PreviewRerunError = PreviewRerunErrors[keyof PreviewRerunErrors];
+
+export type PreviewRerunResponses = {
+    /**
+     * Done.
+     */
+    200: RerunPreview;
+};
+
+export type PreviewRerunResponse = PreviewRerunResponses[keyof PreviewRerunResponses];
+
+export type ListBackfillsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_id?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/backfills';
+};
+
+export type ListBackfillsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListBackfillsError = ListBackfillsErrors[keyof ListBackfillsErrors];
+
+export type ListBackfillsResponses = {
+    /**
+     * Done.
+     */
+    200: PageBackfill;
+};
+
+export type ListBackfillsResponse = ListBackfillsResponses[keyof ListBackfillsResponses];
+
+export type CreateBackfillData = {
+    body: {
+        schedule_id?: string | null;
+        flow_id?: string | null;
+        schedule?: HeadraceCoreSchedulesSchedule | null;
+        since: string;
+        until: string;
+        parallel?: number;
+        newest_first?: boolean;
+        skip?: 'any' | 'none' | 'succeeded';
+        parameters?: {
+            [key: string]: unknown;
+        };
+        priority?: number;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/backfills';
+};
+
+export type CreateBackfillErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateBackfillError = CreateBackfillErrors[keyof CreateBackfillErrors];
+
+export type CreateBackfillResponses = {
+    /**
+     * Done.
+     */
+    200: Backfill;
+};
+
+export type CreateBackfillResponse = CreateBackfillResponses[keyof CreateBackfillResponses];
+
+export type PlanBackfillData = {
+    body: {
+        schedule_id?: string | null;
+        flow_id?: string | null;
+        schedule?: HeadraceCoreSchedulesSchedule | null;
+        since: string;
+        until: string;
+        parallel?: number;
+        newest_first?: boolean;
+        skip?: 'any' | 'none' | 'succeeded';
+        parameters?: {
+            [key: string]: unknown;
+        };
+        priority?: number;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/backfills/plan';
+};
+
+export type PlanBackfillErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PlanBackfillError = PlanBackfillErrors[keyof PlanBackfillErrors];
+
+export type PlanBackfillResponses = {
+    /**
+     * Done.
+     */
+    200: BackfillPlan;
+};
+
+export type PlanBackfillResponse = PlanBackfillResponses[keyof PlanBackfillResponses];
+
+export type ReadBackfillData = {
+    body?: never;
+    path: {
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/api/backfills/{backfill_id}';
+};
+
+export type ReadBackfillErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadBackfillError = ReadBackfillErrors[keyof ReadBackfillErrors];
+
+export type ReadBackfillResponses = {
+    /**
+     * Done.
+     */
+    200: Backfill;
+};
+
+export type ReadBackfillResponse = ReadBackfillResponses[keyof ReadBackfillResponses];
+
+export type CancelBackfillData = {
+    body?: never;
+    path: {
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/api/backfills/{backfill_id}/cancel';
+};
+
+export type CancelBackfillErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CancelBackfillError = CancelBackfillErrors[keyof CancelBackfillErrors];
+
+export type CancelBackfillResponses = {
+    /**
+     * Done.
+     */
+    200: Backfill;
+};
+
+export type CancelBackfillResponse = CancelBackfillResponses[keyof CancelBackfillResponses];
+
+export type ListAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        actor?: string | null;
+        operation?: string | null;
+        object_id?: string | null;
+        since?: string | null;
+        until?: string | null;
+        search?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/audit';
+};
+
+export type ListAuditErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListAuditError = ListAuditErrors[keyof ListAuditErrors];
+
+export type ListAuditResponses = {
+    /**
+     * Done.
+     */
+    200: PageEntry;
+};
+
+export type ListAuditResponse = ListAuditResponses[keyof ListAuditResponses];
+
+export type DownloadAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        actor?: string | null;
+        operation?: string | null;
+        object_id?: string | null;
+        since?: string | null;
+        until?: string | null;
+        search?: string | null;
+    };
+    url: '/api/audit/download';
+};
+
+export type DownloadAuditErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DownloadAuditError = DownloadAuditErrors[keyof DownloadAuditErrors];
+
+export type DownloadAuditResponses = {
+    /**
+     * Done.
+     */
+    200: Blob | File;
+};
+
+export type DownloadAuditResponse = DownloadAuditResponses[keyof DownloadAuditResponses];
+
+export type VerifyAuditData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/audit/verify';
+};
+
+export type VerifyAuditErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type VerifyAuditError = VerifyAuditErrors[keyof VerifyAuditErrors];
+
+export type VerifyAuditResponses = {
+    /**
+     * Done.
+     */
+    200: Verified;
+};
+
+export type VerifyAuditResponse = VerifyAuditResponses[keyof VerifyAuditResponses];
+
+export type WriteArtifactsData = {
+    body: {
+        fence: number;
+        seq: number;
+        artifacts: Array<ArtifactRecord>;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/artifacts';
+};
+
+export type WriteArtifactsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type WriteArtifactsError = WriteArtifactsErrors[keyof WriteArtifactsErrors];
+
+export type WriteArtifactsResponses = {
+    /**
+     * Done.
+     */
+    200: Written;
+};
+
+export type WriteArtifactsResponse = WriteArtifactsResponses[keyof WriteArtifactsResponses];
+
+export type ListArtifactsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_run_id?: string | null;
+        flow_id?: string | null;
+        task?: string | null;
+        map_index?: number | null;
+        key?: string | null;
+        kind?: 'image' | 'link' | 'markdown' | 'progress' | 'table' | null;
+        latest?: boolean;
+        sort?: '-time' | 'time';
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/artifacts';
+};
+
+export type ListArtifactsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListArtifactsError = ListArtifactsErrors[keyof ListArtifactsErrors];
+
+export type ListArtifactsResponses = {
+    /**
+     * Done.
+     */
+    200: PageArtifact;
+};
+
+export type ListArtifactsResponse = ListArtifactsResponses[keyof ListArtifactsResponses];
+
+export type ReadArtifactData = {
+    body?: never;
+    path: {
+        artifact_id: string;
+    };
+    query?: never;
+    url: '/api/artifacts/{artifact_id}';
+};
+
+export type ReadArtifactErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadArtifactError = ReadArtifactErrors[keyof ReadArtifactErrors];
+
+export type ReadArtifactResponses = {
+    /**
+     * Done.
+     */
+    200: Artifact;
+};
+
+export type ReadArtifactResponse = ReadArtifactResponses[keyof ReadArtifactResponses];
+
+export type DownloadArtifactData = {
+    body?: never;
+    path: {
+        artifact_id: string;
+    };
+    query?: never;
+    url: '/api/artifacts/{artifact_id}/download';
+};
+
+export type DownloadArtifactErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DownloadArtifactError = DownloadArtifactErrors[keyof DownloadArtifactErrors];
+
+export type DownloadArtifactResponses = {
+    /**
+     * Done.
+     */
+    200: Blob | File;
+};
+
+export type DownloadArtifactResponse = DownloadArtifactResponses[keyof DownloadArtifactResponses];
+
+export type ListVariablesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        project?: string | null;
+        search?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/variables';
+};
+
+export type ListVariablesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListVariablesError = ListVariablesErrors[keyof ListVariablesErrors];
+
+export type ListVariablesResponses = {
+    /**
+     * Done.
+     */
+    200: PageVariable;
+};
+
+export type ListVariablesResponse = ListVariablesResponses[keyof ListVariablesResponses];
+
+export type SetVariableData = {
+    body: {
+        name: string;
+        value: unknown;
+        project?: string;
+        description?: string | null;
+        expected_version?: number | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/variables';
+};
+
+export type SetVariableErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type SetVariableError = SetVariableErrors[keyof SetVariableErrors];
+
+export type SetVariableResponses = {
+    /**
+     * Done.
+     */
+    200: Variable;
+};
+
+export type SetVariableResponse = SetVariableResponses[keyof SetVariableResponses];
+
+export type DeleteVariableData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: {
+        project?: string;
+        expected_version?: number | null;
+    };
+    url: '/api/variables/{name}';
+};
+
+export type DeleteVariableErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteVariableError = DeleteVariableErrors[keyof DeleteVariableErrors];
+
+export type DeleteVariableResponses = {
+    /**
+     * Done.
+     */
+    200: Variable;
+};
+
+export type DeleteVariableResponse = DeleteVariableResponses[keyof DeleteVariableResponses];
+
+export type ReadVariableData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: {
+        project?: string;
+    };
+    url: '/api/variables/{name}';
+};
+
+export type ReadVariableErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadVariableError = ReadVariableErrors[keyof ReadVariableErrors];
+
+export type ReadVariableResponses = {
+    /**
+     * Done.
+     */
+    200: Variable;
+};
+
+export type ReadVariableResponse = ReadVariableResponses[keyof ReadVariableResponses];
+
+export type ListVariableVersionsData = {
+    body?: never;
+    path: {
+        name: string;
+    };
+    query?: {
+        project?: string;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/variables/{name}/versions';
+};
+
+export type ListVariableVersionsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListVariableVersionsError = ListVariableVersionsErrors[keyof ListVariableVersionsErrors];
+
+export type ListVariableVersionsResponses = {
+    /**
+     * Done.
+     */
+    200: PageVariableVersion;
+};
+
+export type ListVariableVersionsResponse = ListVariableVersionsResponses[keyof ListVariableVersionsResponses];
+
+export type ListRunVariablesData = {
+    body?: never;
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/variables';
+};
+
+export type ListRunVariablesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListRunVariablesError = ListRunVariablesErrors[keyof ListRunVariablesErrors];
+
+export type ListRunVariablesResponses = {
+    /**
+     * Done.
+     */
+    200: PageRunVariable;
+};
+
+export type ListRunVariablesResponse = ListRunVariablesResponses[keyof ListRunVariablesResponses];
+
+export type ReadRunVariableData = {
+    body: {
+        fence: number;
+        name: string;
+    };
+    path: {
+        flow_run_id: string;
+    };
+    query?: never;
+    url: '/api/flow_runs/{flow_run_id}/variables';
+};
+
+export type ReadRunVariableErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadRunVariableError = ReadRunVariableErrors[keyof ReadRunVariableErrors];
+
+export type ReadRunVariableResponses = {
+    /**
+     * Done.
+     */
+    200: RunVariable;
+};
+
+export type ReadRunVariableResponse = ReadRunVariableResponses[keyof ReadRunVariableResponses];
+
+export type ResetRetentionData = {
+    body?: never;
+    path?: never;
+    query: {
+        kind: string;
+        flow_id?: string | null;
+    };
+    url: '/api/retention';
+};
+
+export type ResetRetentionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ResetRetentionError = ResetRetentionErrors[keyof ResetRetentionErrors];
+
+export type ResetRetentionResponses = {
+    /**
+     * Done.
+     */
+    200: Retention;
+};
+
+export type ResetRetentionResponse = ResetRetentionResponses[keyof ResetRetentionResponses];
+
+export type ReadRetentionData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_id?: string | null;
+    };
+    url: '/api/retention';
+};
+
+export type ReadRetentionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ReadRetentionError = ReadRetentionErrors[keyof ReadRetentionErrors];
+
+export type ReadRetentionResponses = {
+    /**
+     * Done.
+     */
+    200: Retention;
+};
+
+export type ReadRetentionResponse = ReadRetentionResponses[keyof ReadRetentionResponses];
+
+export type SetRetentionData = {
+    body: {
+        kind: string;
+        flow_id?: string | null;
+        seconds?: number | null;
+        runs?: number | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/retention';
+};
+
+export type SetRetentionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type SetRetentionError = SetRetentionErrors[keyof SetRetentionErrors];
+
+export type SetRetentionResponses = {
+    /**
+     * Done.
+     */
+    200: Retention;
+};
+
+export type SetRetentionResponse = SetRetentionResponses[keyof SetRetentionResponses];
+
+export type PreviewRetentionData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/retention/preview';
+};
+
+export type PreviewRetentionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type PreviewRetentionError = PreviewRetentionErrors[keyof PreviewRetentionErrors];
+
+export type PreviewRetentionResponses = {
+    /**
+     * Done.
+     */
+    200: HeadraceWireRetentionPreview;
+};
+
+export type PreviewRetentionResponse = PreviewRetentionResponses[keyof PreviewRetentionResponses];
+
+export type RunRetentionData = {
+    body: {
+        seconds?: number;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/retention/run';
+};
+
+export type RunRetentionErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RunRetentionError = RunRetentionErrors[keyof RunRetentionErrors];
+
+export type RunRetentionResponses = {
+    /**
+     * Done.
+     */
+    200: Round;
+};
+
+export type RunRetentionResponse = RunRetentionResponses[keyof RunRetentionResponses];
+
+export type ListNotificationChannelsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/notification_channels';
+};
+
+export type ListNotificationChannelsErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListNotificationChannelsError = ListNotificationChannelsErrors[keyof ListNotificationChannelsErrors];
+
+export type ListNotificationChannelsResponses = {
+    /**
+     * Done.
+     */
+    200: PageChannel;
+};
+
+export type ListNotificationChannelsResponse = ListNotificationChannelsResponses[keyof ListNotificationChannelsResponses];
+
+export type CreateNotificationChannelData = {
+    body: {
+        name: string;
+        target: ({
+            kind?: 'webhook';
+        } & WebhookWritable) | ({
+            kind?: 'slack';
+        } & SlackWritable) | ({
+            kind?: 'mail';
+        } & MailWritable) | ({
+            kind?: 'apprise';
+        } & AppriseWritable);
+    };
+    path?: never;
+    query?: never;
+    url: '/api/notification_channels';
+};
+
+export type CreateNotificationChannelErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateNotificationChannelError = CreateNotificationChannelErrors[keyof CreateNotificationChannelErrors];
+
+export type CreateNotificationChannelResponses = {
+    /**
+     * Done.
+     */
+    200: CreatedChannel;
+};
+
+export type CreateNotificationChannelResponse = CreateNotificationChannelResponses[keyof CreateNotificationChannelResponses];
+
+export type DeleteNotificationChannelData = {
+    body?: never;
+    path: {
+        channel_id: string;
+    };
+    query?: never;
+    url: '/api/notification_channels/{channel_id}';
+};
+
+export type DeleteNotificationChannelErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteNotificationChannelError = DeleteNotificationChannelErrors[keyof DeleteNotificationChannelErrors];
+
+export type DeleteNotificationChannelResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteNotificationChannelResponse = DeleteNotificationChannelResponses[keyof DeleteNotificationChannelResponses];
+
+export type UpdateNotificationChannelData = {
+    body: {
+        name?: string | null;
+        target?: ({
+            kind?: 'webhook';
+        } & WebhookWritable) | ({
+            kind?: 'slack';
+        } & SlackWritable) | ({
+            kind?: 'mail';
+        } & MailWritable) | ({
+            kind?: 'apprise';
+        } & AppriseWritable) | null;
+    };
+    path: {
+        channel_id: string;
+    };
+    query?: never;
+    url: '/api/notification_channels/{channel_id}';
+};
+
+export type UpdateNotificationChannelErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type UpdateNotificationChannelError = UpdateNotificationChannelErrors[keyof UpdateNotificationChannelErrors];
+
+export type UpdateNotificationChannelResponses = {
+    /**
+     * Done.
+     */
+    200: Channel;
+};
+
+export type UpdateNotificationChannelResponse = UpdateNotificationChannelResponses[keyof UpdateNotificationChannelResponses];
+
+export type TestNotificationData = {
+    body?: never;
+    path: {
+        channel_id: string;
+    };
+    query?: never;
+    url: '/api/notification_channels/{channel_id}/test';
+};
+
+export type TestNotificationErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type TestNotificationError = TestNotificationErrors[keyof TestNotificationErrors];
+
+export type TestNotificationResponses = {
+    /**
+     * Done.
+     */
+    200: Tested;
+};
+
+export type TestNotificationResponse = TestNotificationResponses[keyof TestNotificationResponses];
+
+export type ListNotificationRulesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/notification_rules';
+};
+
+export type ListNotificationRulesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListNotificationRulesError = ListNotificationRulesErrors[keyof ListNotificationRulesErrors];
+
+export type ListNotificationRulesResponses = {
+    /**
+     * Done.
+     */
+    200: PageRule;
+};
+
+export type ListNotificationRulesResponse = ListNotificationRulesResponses[keyof ListNotificationRulesResponses];
+
+export type CreateNotificationRuleData = {
+    body: {
+        name: string;
+        channel_id: string;
+        states: Array<string>;
+        project?: string;
+        flow?: string;
+        labels?: Array<string>;
+        text?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/notification_rules';
+};
+
+export type CreateNotificationRuleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateNotificationRuleError = CreateNotificationRuleErrors[keyof CreateNotificationRuleErrors];
+
+export type CreateNotificationRuleResponses = {
+    /**
+     * Done.
+     */
+    200: Rule;
+};
+
+export type CreateNotificationRuleResponse = CreateNotificationRuleResponses[keyof CreateNotificationRuleResponses];
+
+export type DeleteNotificationRuleData = {
+    body?: never;
+    path: {
+        rule_id: string;
+    };
+    query?: never;
+    url: '/api/notification_rules/{rule_id}';
+};
+
+export type DeleteNotificationRuleErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteNotificationRuleError = DeleteNotificationRuleErrors[keyof DeleteNotificationRuleErrors];
+
+export type DeleteNotificationRuleResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteNotificationRuleResponse = DeleteNotificationRuleResponses[keyof DeleteNotificationRuleResponses];
+
+export type ListDeliveriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        state?: 'delivered' | 'given_up' | 'waiting' | null;
+        channel_id?: string | null;
+        flow_run_id?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/deliveries';
+};
+
+export type ListDeliveriesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListDeliveriesError = ListDeliveriesErrors[keyof ListDeliveriesErrors];
+
+export type ListDeliveriesResponses = {
+    /**
+     * Done.
+     */
+    200: PageDelivery;
+};
+
+export type ListDeliveriesResponse = ListDeliveriesResponses[keyof ListDeliveriesResponses];
+
+export type RetryDeliveryData = {
+    body?: never;
+    path: {
+        delivery_id: number;
+    };
+    query?: never;
+    url: '/api/deliveries/{delivery_id}/retry';
+};
+
+export type RetryDeliveryErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RetryDeliveryError = RetryDeliveryErrors[keyof RetryDeliveryErrors];
+
+export type RetryDeliveryResponses = {
+    /**
+     * Done.
+     */
+    200: Delivery;
+};
+
+export type RetryDeliveryResponse = RetryDeliveryResponses[keyof RetryDeliveryResponses];
+
+export type ListSlasData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_id?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/slas';
+};
+
+export type ListSlasErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListSlasError = ListSlasErrors[keyof ListSlasErrors];
+
+export type ListSlasResponses = {
+    /**
+     * Done.
+     */
+    200: PageSla;
+};
+
+export type ListSlasResponse = ListSlasResponses[keyof ListSlasResponses];
+
+export type CreateSlaData = {
+    body: {
+        name: string;
+        flow_id: string;
+        promise: ({
+            kind?: 'finished_by';
+        } & FinishedBy) | ({
+            kind?: 'longer_than';
+        } & LongerThan) | ({
+            kind?: 'late_by';
+        } & LateBy);
+    };
+    path?: never;
+    query?: never;
+    url: '/api/slas';
+};
+
+export type CreateSlaErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type CreateSlaError = CreateSlaErrors[keyof CreateSlaErrors];
+
+export type CreateSlaResponses = {
+    /**
+     * Done.
+     */
+    200: Sla;
+};
+
+export type CreateSlaResponse = CreateSlaResponses[keyof CreateSlaResponses];
+
+export type DeleteSlaData = {
+    body?: never;
+    path: {
+        sla_id: string;
+    };
+    query?: never;
+    url: '/api/slas/{sla_id}';
+};
+
+export type DeleteSlaErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type DeleteSlaError = DeleteSlaErrors[keyof DeleteSlaErrors];
+
+export type DeleteSlaResponses = {
+    /**
+     * Done.
+     */
+    200: Empty;
+};
+
+export type DeleteSlaResponse = DeleteSlaResponses[keyof DeleteSlaResponses];
+
+export type ListSlaMissesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        flow_id?: string | null;
+        flow_run_id?: string | null;
+        sla_id?: string | null;
+        after?: string | null;
+        limit?: number;
+    };
+    url: '/api/sla_misses';
+};
+
+export type ListSlaMissesErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type ListSlaMissesError = ListSlaMissesErrors[keyof ListSlaMissesErrors];
+
+export type ListSlaMissesResponses = {
+    /**
+     * Done.
+     */
+    200: PageMiss;
+};
+
+export type ListSlaMissesResponse = ListSlaMissesResponses[keyof ListSlaMissesResponses];

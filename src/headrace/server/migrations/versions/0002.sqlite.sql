@@ -213,6 +213,34 @@ CONSTRAINT pk_artifact_keys PRIMARY KEY (flow_id, "key"),
 CONSTRAINT fk_artifact_keys_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
 )
 --;
+CREATE TABLE backfills (
+id CHAR(32) NOT NULL,
+flow_id CHAR(32) NOT NULL,
+schedule_id CHAR(32),
+schedule TEXT NOT NULL,
+since BIGINT NOT NULL,
+until BIGINT NOT NULL,
+parallel INTEGER NOT NULL,
+newest_first BOOLEAN NOT NULL,
+skip TEXT NOT NULL,
+parameters TEXT NOT NULL,
+priority INTEGER NOT NULL,
+status TEXT NOT NULL,
+problem TEXT DEFAULT '' NOT NULL,
+total INTEGER NOT NULL,
+skipped INTEGER NOT NULL,
+cursor_at BIGINT NOT NULL,
+created_at BIGINT NOT NULL,
+created_by TEXT NOT NULL,
+ended_at BIGINT,
+CONSTRAINT pk_backfills PRIMARY KEY (id),
+CONSTRAINT fk_backfills_flow_id FOREIGN KEY(flow_id) REFERENCES flows (id) ON DELETE CASCADE
+)
+--;
+CREATE INDEX ix_backfills_flow_id ON backfills (flow_id)
+--;
+CREATE INDEX ix_backfills_status ON backfills (status)
+--;
 ALTER TABLE flow_versions ADD COLUMN deleted_at BIGINT
 --;
 CREATE TABLE limits (
@@ -356,6 +384,8 @@ ALTER TABLE flow_runs ADD COLUMN schedule_revision INTEGER
 --;
 ALTER TABLE flow_runs ADD COLUMN tick TEXT
 --;
+ALTER TABLE flow_runs ADD COLUMN backfill_id CHAR(32)
+--;
 DROP INDEX ix_flow_runs_claim
 --;
 CREATE INDEX ix_flow_runs_claim ON flow_runs (queue_id, not_before) WHERE state_type = 'Scheduled' AND waits_for IS NULL
@@ -371,6 +401,8 @@ CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE resta
 CREATE INDEX ix_flow_runs_timeout ON flow_runs (state_at) WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL
 --;
 CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_before) WHERE waits_for IS NOT NULL
+--;
+CREATE UNIQUE INDEX uq_flow_runs_backfill ON flow_runs (backfill_id, tick) WHERE backfill_id IS NOT NULL
 --;
 CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL
 --;
