@@ -56,7 +56,7 @@ class PostgresServer:
             check=False,
         )
         if done.returncode:
-            self._give_up(f"{program} failed: {done.stdout[-500:]}")
+            raise RuntimeError(f"{program} failed: {done.stdout[-500:]}")
 
     def sql(self, statement: str, database: str = "postgres") -> None:
         self._run("psql", "-h", str(self.folder), "-U", "postgres", "-d", database, "-qc", statement)

@@ -115,7 +115,7 @@ def test_actions_come_after_the_commit_and_not_at_all_without_one(server: Server
     with pytest.raises(errors.Conflict):
         server.write(fails)
     server.write(lambda call: call.after_commit(lambda: done.append(threading.current_thread().name)))
-    assert done == ["test-loop"]
+    assert done == ["headrace-testing"]
 
 
 def test_a_part_is_one_for_each_service(server: Server) -> None:

@@ -182,7 +182,8 @@ class _RunProcess:
     def _start(self) -> float | None:
         """Asks whether user code may begin. When the lease was asked for, or None when the run was told to stop.
 
-        The server may have granted the lease to an earlier try whose answer was lost: then the lease is asked for again.
+        The server may have granted the lease to an earlier try whose answer was lost, or so long ago that it is half over:
+        then the lease is asked for again. Code that begins after its deadline could not be ended before another begins.
         """
         assignment = self._assignment
         request = runs.StartFlowRun(
@@ -202,7 +203,8 @@ class _RunProcess:
                     operations.start_flow_run, request, request_id=request_id, timeout=10, patience=0
                 )
                 self._limited = answer.limited_tags
-                return sent if tries == 1 else self._renew()
+                is_fresh = tries == 1 and _is_young(sent, answer)
+                return sent if is_fresh else self._renew()
             except errors.TooEarly as error:
                 pause = float(error.facts.get("retry_after", 1.0))
             except _PASSING:
@@ -223,7 +225,8 @@ class _RunProcess:
                 answer = self._api.call(operations.heartbeat_flow_run, request, timeout=10, patience=0)
                 if answer.orders.superseded:  # the start was accepted once, and is over
                     raise _Refused("another attempt has taken over, or the run has ended")
-                return sent
+                if _is_young(sent, answer):
+                    return sent
             except _PASSING:
                 time.sleep(random.uniform(0.05, min(10.0, 0.2 * 2 ** min(tries, 10))))  # noqa: S311 - jitter, no secret
             except errors.HeadraceError as error:
@@ -337,6 +340,11 @@ class _RunProcess:
                 time.sleep(random.uniform(0.2, 2.0))  # noqa: S311 - jitter, no secret
         self._announce("reported")
         return REPORTED
+
+
+def _is_young(sent: float, answer: runs.RunAnswer) -> bool:
+    """Whether at least half of a lease that was asked for then is left."""
+    return time.monotonic() - sent <= answer.lease_seconds / 2
 
 
 def _failed(message: str, code: str) -> states.State:
