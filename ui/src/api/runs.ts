@@ -144,6 +144,7 @@ export function useResumeFlowRun() {
   return useRunChange((flowRunId: string) =>
     send<ResumeFlowRunData, FlowRun>('POST', '/api/flow_runs/{flow_run_id}/resume', {
       path: { flow_run_id: flowRunId },
+      body: {},
     }),
   )
 }

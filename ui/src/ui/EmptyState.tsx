@@ -32,7 +32,10 @@ export function EmptyState({ icon: Icon, title, children, command, action }: Emp
 /** What went wrong and what to do: the server's own sentence, and a way to ask again. */
 export function ErrorState({ error, retry }: { error: Error; retry?: () => void }) {
   return (
-    <div role="alert" className="mx-auto flex w-full max-w-xl flex-col items-center gap-3 px-4 py-12 text-center">
+    <div
+      role="alert"
+      className="mx-auto flex w-full max-w-xl flex-col items-center gap-3 px-4 py-12 text-center"
+    >
       <CircleAlert aria-hidden size={28} className="text-failed" />
       <p className="font-semibold">This could not be loaded</p>
       <p className="text-muted first-letter:uppercase">{error.message}</p>

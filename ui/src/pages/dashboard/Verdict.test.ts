@@ -12,6 +12,7 @@ function overview(parts: Partial<Overview>): Overview {
     agents: { healthy: 1 },
     flows: 1,
     projects: 1,
+    settings: { paused: false, paused_at: null, paused_by: '', paused_reason: '' },
     ...parts,
   }
 }
