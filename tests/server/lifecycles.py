@@ -1,6 +1,7 @@
 """What tests of runs share: a registered flow, an agent, and the steps of a run's life, one call each."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from headrace.server import (
     agents,
     claims,
     flows,
+    leasing,
     projects,
     reports,
     run_queries,
@@ -19,6 +21,7 @@ from headrace.server import (
     task_events,
     task_runs,
 )
+from headrace.server.loops import reaper
 from headrace.web import handlers
 from headrace.wire import agents as wire_agents
 from headrace.wire import flows as wire_flows
@@ -118,6 +121,16 @@ class Life:
     def advance(self, held: wire_runs.Assignment, name: str) -> wire_runs.RunAnswer:
         request = wire_runs.AdvanceFlowRun(flow_run_id=held.flow_run_id, fence=held.fence, name=name)
         return self.server.call(operations.advance_flow_run, request, self.server.as_.agent)
+
+    def lose(self, run_id: UUID) -> bool:
+        """Nobody hears of the run for ten minutes, while the reaper looks every second; then it takes the run up."""
+        keeper, clock = self.server.service.part(leasing.Leasing), self.server.clock
+        keeper.monotonic = lambda: clock.now.timestamp()
+        clock.advance(600)
+        for _ in range(keeper.timing.lease // timedelta(seconds=1) + 2):
+            clock.advance(1)
+            keeper.look(clock.now, timedelta(seconds=1))
+        return self.server.write(lambda call: reaper.sweep(call, run_id))
 
     def check(self) -> None:
         """Every history is gapless and gives the state that is shown; a fence never falls."""

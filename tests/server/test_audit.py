@@ -72,9 +72,9 @@ def test_what_changes_anything_is_audited_or_is_in_a_history(
 ) -> None:
     quiet = (accounts.Permission.AGENT, accounts.Permission.REPORT, accounts.Permission.READ)
     reports = operation.needs in quiet
-    assert operation.is_audited == (
-        operation.method != "GET" and not reports and operation.name != "create_flow_run"
-    )
+    assert operation.is_audited == (operation.method != "GET" and not reports and not operation.in_history)
+    runs_tell = {"create_flow_run", "pause_flow_run", "reject_flow_run"}
+    assert operation.in_history == (operation.name in runs_tell)
 
 
 def test_large_requests_are_told_in_brief(server: Server) -> None:

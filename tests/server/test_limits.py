@@ -13,8 +13,7 @@ from limiting import Statements, check, details, held, make, resize, tick
 from headrace import errors
 from headrace.core.limits import WhenFull
 from headrace.core.states import StateType
-from headrace.server import moves, tables
-from headrace.server.loops import reaper
+from headrace.server import tables
 from headrace.web import ids
 from headrace.wire import flows, limits, operations
 from running import Server
@@ -94,9 +93,7 @@ def _end(life: Life, how: str) -> None:
             life.cancel(held.flow_run_id)
             life.finish(held, StateType.CANCELLED)
         case "lost":
-            life.server.service.part(moves.Leasing).look(life.server.clock.now, timedelta(seconds=1))
-            life.server.clock.advance(600)
-            assert life.server.write(lambda call: reaper.sweep(call, held.flow_run_id))
+            assert life.lose(held.flow_run_id)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,8 @@ from headrace import errors
 from headrace.core import reasons
 from headrace.core.limits import WhenFull
 from headrace.core.states import Reason, StateType
-from headrace.server import deadlines, lateness, moves, tables
+from headrace.server import deadlines, lateness, tables
 from headrace.server.dispatch import Dispatch
-from headrace.server.loops import reaper
 from headrace.wire import agents, control, flows, operations, run_configs, runs, schedules, versions
 from running import Server
 
@@ -356,14 +355,7 @@ def launch_failed(life: Life) -> Reason:
 
 
 def sweep(life: Life, held: runs.Assignment) -> None:
-    """The reaper looks every second for long enough, on the virtual clock, and then takes the run up."""
-    keeper, clock = life.server.service.part(moves.Leasing), life.server.clock
-    keeper.monotonic = lambda: clock.now.timestamp()
-    clock.advance(600)
-    for _ in range(keeper.timing.lease // timedelta(seconds=1) + 2):
-        clock.advance(1)
-        keeper.look(clock.now, timedelta(seconds=1))
-    assert life.server.write(lambda call: reaper.sweep(call, held.flow_run_id))
+    assert life.lose(held.flow_run_id)
 
 
 @cause("agent_gone")

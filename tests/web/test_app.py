@@ -293,7 +293,8 @@ def test_a_server_ends_at_once_with_ctrl_c_although_a_connection_is_open(
         assert b" 200 " in idle.recv(100)
         process.send_signal(signal.SIGINT)
         assert process.wait(serving.PATIENCE_SECONDS + 30) == 0
-    assert sorted(path.name for path in (tmp_path / "server").iterdir()) == ["headrace.db", "secret.key"]
+    left = ["headrace.db", "headrace.db.reserve", "secret.key"]
+    assert sorted(path.name for path in (tmp_path / "server").iterdir()) == left
 
 
 def test_a_held_answer_comes_when_the_server_drains(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
