@@ -50,12 +50,7 @@ def _key(secret: bytes) -> bytes:
 
 def _cipher(secret: bytes) -> tuple["AESGCM", type[Exception]]:
     """Imported here: it costs 20 ms, and few servers have a secret to keep."""
-    try:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ModuleNotFoundError:
-        raise errors.SettingsError(
-            "secrets are kept encrypted, which needs the package cryptography beside the server:"
-            " pip install cryptography"
-        ) from None
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     return AESGCM(_key(secret)), InvalidTag
