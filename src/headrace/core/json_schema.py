@@ -92,9 +92,8 @@ def _check_members(
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "integer": (
         "a whole number",
-        lambda v: (
-            (isinstance(v, int) and not isinstance(v, bool)) or (isinstance(v, float) and v.is_integer())
-        ),
+        # not 2.0, which the annotation of a parameter would refuse when the run has started
+        lambda v: isinstance(v, int) and not isinstance(v, bool),
     ),
     "number": ("a number", lambda v: isinstance(v, int | float) and not isinstance(v, bool)),
     "string": ("a text", lambda v: isinstance(v, str)),

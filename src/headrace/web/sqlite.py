@@ -89,7 +89,7 @@ class Sqlite:
             self.keep_reserve()
             self._writer = _Writer(self._connect(), clock, self._give_up_reserve)
         except BaseException:
-            self._lock.release()
+            self._let_go()
             raise
         self._reads: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = [
@@ -159,6 +159,12 @@ class Sqlite:
         for thread in self._readers:
             thread.join()
         self._engine.dispose()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A file in which nothing was ever written, for want of room, is not left behind."""
+        if self.path.exists() and self.path.stat().st_size == 0:
+            self.path.unlink()
         self._lock.release()
 
     def _connect(self) -> sa.Connection:
