@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+import lacking
 import stack as stacks
 from headrace.wire import logs, operations
 
@@ -42,7 +43,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a disk of its own needs root")
+        lacking.missing("a disk of its own needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -188,9 +188,10 @@ def test_the_doctor_names_what_is_wrong(server: Server, damage: str) -> None:
     assert not examine(server).is_well
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_rows_without_their_parents_are_found(server: Server) -> None:
-    if server.service.database.is_sqlite:
-        pytest.skip("in a file that no server holds: below")
+    """On SQLite in a file that no server holds: below."""
     _, done, _ = lived(server)
     change(server, sa.delete(_runs).where(_runs.c.id == done))
     found = [finding for finding in serious(server) if finding.check == "orphans"]

@@ -247,11 +247,10 @@ def test_f34_nothing_of_an_old_revision_is_claimed_after_the_answer(server: Serv
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_f30_three_servers_make_one_run_of_each_tick(
     postgres_url: str, server: Server, clock: VirtualClock, tmp_path: object
 ) -> None:
-    if server.service.database.is_sqlite:
-        pytest.skip("a file has one server")
     plans = Plans(server)
     for number in range(40):
         plans.schedule(core.every(FIVE_MINUTES, start=at(12), catch_up="all"), f"number {number}")
