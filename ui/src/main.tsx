@@ -9,11 +9,14 @@ import { meQuery } from '@/api/me'
 import { makeRouter } from '@/routes'
 import { Toasts } from '@/ui/Toast'
 
+/** Pages for whoever has not signed in: what they are refused they say themselves. */
+const DOORS = ['/sign-in', '/start', '/invitation', '/reset', '/sign-up']
+
 /** A session that has ended sends whoever is here to sign in again, and back to this page afterwards. */
 function sessionEnded(error: Error): void {
   if (!(error instanceof Problem) || error.status !== 401) return
   const { pathname, href } = router.state.location
-  if (pathname === '/sign-in' || pathname === '/start') return
+  if (DOORS.includes(pathname)) return
   client.removeQueries({ queryKey: meQuery.queryKey })
   void router.navigate({ to: '/sign-in', search: { next: href } })
 }
