@@ -14,8 +14,10 @@ export function InvitationPage() {
   const [search] = useSearchState()
   const { token = '' } = search
   const router = useRouter()
-  const invitation = useQuery(invitationQuery(token))
   const accept = useAcceptInvitation()
+  // Once it is taken up, the link is good for nothing: it is not asked about again.
+  const isOpen = !accept.isPending && !accept.isSuccess
+  const invitation = useQuery({ ...invitationQuery(token), enabled: isOpen })
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const errors = formErrors(accept.error, ['name', 'password'])
