@@ -119,9 +119,18 @@ def test_a_run_that_somebody_here_takes_is_not_told_elsewhere(pair: Pair) -> Non
     assert elsewhere == [("the next",)]
 
 
+def settle(pair: Pair) -> None:
+    """All that the one server has said so far has reached the other: words come in their order."""
+    heard: list[tuple[str, ...]] = []
+    pair.line(pair.other).hear("settled", lambda *words: heard.append(words))
+    pair.line(pair.one).tell("settled", "now")
+    pair.until(lambda: heard == [("now",)])
+
+
 def test_a_cancel_order_reaches_a_heartbeat_that_another_server_holds(pair: Pair) -> None:
     life = Life(pair.one)
     held = life.running()
+    settle(pair)
     request = runs.HeartbeatFlowRun(flow_run_id=held.flow_run_id, fence=held.fence)
     beat = pair.other.begin(operations.heartbeat_flow_run, request, life.by(held))
     pair.until(lambda: pair.other.service.part(heartbeats.Heartbeats).batches == 1)
