@@ -1,3 +1,5 @@
+import { startTransition, useOptimistic } from 'react'
+
 import type { Flow } from '@/api/generated'
 import { useMay } from '@/api/me'
 import { useUpdateFlow } from '@/api/runs'
@@ -11,8 +13,8 @@ import { toastError } from '@/ui/Toast'
 export function FlowHeader({ flow }: { flow: Flow }) {
   const may = useMay('run')
   const update = useUpdateFlow()
-  // What was asked for is shown at once; where it is refused, what is.
-  const paused = (update.isPending ? update.variables.paused : undefined) ?? flow.paused
+  // What was asked for is shown with the click; where it is refused, what is.
+  const [paused, show] = useOptimistic(flow.paused)
   const labels = flow.labels.length > 0 ? flow.labels : flow.version_labels
   return (
     <div className="mb-4 flex flex-col gap-3">
@@ -26,11 +28,13 @@ export function FlowHeader({ flow }: { flow: Flow }) {
           checked={paused}
           disabled={!may}
           title={may ? undefined : 'Your role may look, not pause.'}
-          onChange={(event) =>
-            update.mutate(
-              { flowId: flow.id, paused: event.target.checked },
-              { onError: (error) => toastError('The flow is as it was', error) },
-            )
+          onChange={({ target: { checked } }) =>
+            startTransition(async () => {
+              show(checked)
+              const asked = { flowId: flow.id, paused: checked }
+              const refused = (error: Error) => toastError('The flow is as it was', error)
+              await Promise.allSettled([update.mutateAsync(asked, { onError: refused })])
+            })
           }
         />
         {flow.next_run_at === null ? (
