@@ -27,19 +27,19 @@ class Plans(Life):
 
     def schedule(
         self, schedule: core_schedules.Schedule = HOURLY, name: str = "", flow_id: UUID | None = None
-    ) -> wire_schedules.Schedule:
+    ) -> wire_schedules.FlowSchedule:
         request = wire_schedules.CreateSchedule(
             flow_id=flow_id or self.flow.flow_id, schedule=schedule, name=name
         )
         return self.server.call(operations.create_schedule, request, self.server.as_.member)
 
-    def shown(self, schedule_id: UUID) -> wire_schedules.Schedule:
+    def shown(self, schedule_id: UUID) -> wire_schedules.FlowSchedule:
         return self.server.call(operations.read_schedule, wire_schedules.ScheduleRef(schedule_id=schedule_id))
 
-    def schedules(self) -> list[wire_schedules.Schedule]:
+    def schedules(self) -> list[wire_schedules.FlowSchedule]:
         return self.server.call(operations.list_schedules, wire_schedules.ListSchedules()).items
 
-    def update(self, schedule_id: UUID, **changes: Any) -> wire_schedules.Schedule:
+    def update(self, schedule_id: UUID, **changes: Any) -> wire_schedules.FlowSchedule:
         request = wire_schedules.UpdateSchedule(schedule_id=schedule_id, **changes)
         return self.server.call(operations.update_schedule, request, self.server.as_.member)
 

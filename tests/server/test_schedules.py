@@ -246,7 +246,7 @@ def test_a_row_that_cannot_be_read_is_shown_with_what_is_wrong(server: Server) -
 def test_v4_a_preview_marks_what_the_change_of_clocks_does(sqlite_server: Server) -> None:
     plans = Plans(sqlite_server)
 
-    def preview(**asked: object) -> wire_schedules.Preview:
+    def preview(**asked: object) -> wire_schedules.SchedulePreview:
         return sqlite_server.call(operations.preview_schedule, wire_schedules.PreviewSchedule(**asked))  # type: ignore[arg-type]
 
     nightly = core.cron("30 2 * * *", timezone="Europe/Berlin")

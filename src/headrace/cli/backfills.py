@@ -7,7 +7,7 @@ from uuid import UUID
 import click
 
 from headrace import client, errors
-from headrace.cli import output, schedules
+from headrace.cli import output, parameters, schedules
 from headrace.core import schedules as core_schedules
 from headrace.wire import backfills as wire
 
@@ -74,7 +74,8 @@ def _wanted(
     """A stored schedule's id, or one that is described here with the flow that it is for."""
     if not any(described[name] for name in ("cron", "every", "rrule", "dates")):
         return schedules.find(api, schedule).id, None
-    return schedules.meant(described, schedules.types_of(api, api.find_flow(schedule))), schedule
+    known = parameters.declared(api, api.find_flow(schedule).current_version_id)
+    return schedules.meant(described, known), schedule
 
 
 def _utc(option: str, text: str) -> datetime:

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from headrace import client, errors, settings
-from headrace.cli import output
+from headrace.cli import output, parameters
 from headrace.core import reasons, states
 from headrace.wire import flows, operations, restarts, run_configs
 from headrace.wire import logs as wire_logs
@@ -61,19 +61,16 @@ def run(
     api = client.Client()
     project, name = _names(flow)
     found = api.call(operations.find_flow, flows.FindFlow(project=project, flow=name))
-    parameters = _from_file(param_file) if param_file else {}
+    values = _from_file(param_file) if param_file else {}
     if given:
-        structure = api.call(
-            operations.read_version, flows.VersionRef(version_id=found.current_version_id)
-        ).structure
-        parameters |= _parameters(given, structure.parameters)
+        values |= parameters.read(given, parameters.declared(api, found.current_version_id))
     config = options["run_config"]
     made = api.call(
         operations.create_flow_run,
         wire_runs.CreateFlowRun(
             flow_id=found.id,
             version=options["version"],
-            parameters=parameters,
+            parameters=values,
             name=options["name"],
             due_at=_time(options["at"]) if options["at"] else None,
             labels=list(options["labels"]) or None,
@@ -270,13 +267,13 @@ def rerun(
         raise click.UsageError("--from-start runs everything: leave --from and --from-failed out")
     api = client.Client()
     found = find(api, run)
-    known = operations.read_version, flows.VersionRef(version_id=found.version_id)
+    known = parameters.declared(api, found.version_id) if given else []
     config, labels = options["run_config"], list(options["labels"])
     request = restarts.RerunFlowRun(
         flow_run_id=found.id,
         tasks=[_place(task) for task in tasks],
         from_start=from_start,
-        parameters=_parameters(given, api.call(*known).structure.parameters) if given else {},
+        parameters=parameters.read(given, known),
         version=_version(options["version"]),
         name=options["name"],
         labels=labels or None,
@@ -350,21 +347,6 @@ def find(api: client.Client, text: str) -> wire_runs.FlowRun:
     if not found:
         raise errors.NotFound(f"there is no run {text!r}; `headrace runs` shows the recent ones")
     raise errors.Invalid(f"{text!r} could be {', '.join(run.name for run in found[:5])}; say more of it")
-
-
-def _parameters(given: tuple[str, ...], known: list[flows.ParameterSpec]) -> dict[str, Any]:
-    """NAME=VALUE pairs as values: text stays text where the parameter is text, else it is read as JSON if it can be."""
-    schemas = {parameter.name: parameter.schema for parameter in known}
-    values: dict[str, Any] = {}
-    for pair in given:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise errors.Invalid(f"-p {pair!r} is not NAME=VALUE")
-        values[name] = text
-        if schemas.get(name, {}).get("type") != "string":
-            with contextlib.suppress(msgspec.DecodeError):
-                values[name] = msgspec.json.decode(text)
-    return values
 
 
 def _from_file(path: Path) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """`schedule` and `world`."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
-import msgspec
 
 from headrace import client, errors
-from headrace.cli import output
+from headrace.cli import output, parameters
 from headrace.core import schedules as core_schedules
 from headrace.wire import flows, operations
 from headrace.wire import schedules as wire_schedules
@@ -93,7 +92,7 @@ def create(flow: str, name: str, form: str, **described: Any) -> None:
     """
     api = client.Client()
     found = api.find_flow(flow)
-    wanted = meant(described, types_of(api, found))
+    wanted = meant(described, parameters.declared(api, found.current_version_id))
     _show(api, api.schedules.create(found.id, wanted, name=name), form)
 
 
@@ -149,7 +148,7 @@ def delete(schedule: str, yes: bool) -> None:
 def preview(schedule: str | None, since: str | None, count: int, form: str, **described: Any) -> None:
     """When a schedule fires next: a stored one, or one that the options describe."""
     api = client.Client()
-    wanted = find(api, schedule).id if schedule else meant(described, {})
+    wanted = find(api, schedule).id if schedule else meant(described, [])
     after = moment("--since", since)
     shown = api.schedules.preview(
         wanted, since=after.astimezone() if after and after.tzinfo is None else after, count=count
@@ -195,7 +194,7 @@ def _say(found: wire_schedules.Settings) -> None:
     click.echo(by if found.paused else "nothing is paused")
 
 
-def _show(api: client.Client, found: wire_schedules.Schedule, form: str) -> None:
+def _show(api: client.Client, found: wire_schedules.FlowSchedule, form: str) -> None:
     if form == "json":
         output.json(found)
         return
@@ -219,7 +218,7 @@ def _show(api: client.Client, found: wire_schedules.Schedule, form: str) -> None
             click.echo(f"{'':10}  {firing.local}{f'  {firing.dst.sentence}' if firing.dst else ''}")
 
 
-def find(api: client.Client, text: str) -> wire_schedules.Schedule:
+def find(api: client.Client, text: str) -> wire_schedules.FlowSchedule:
     """A schedule by its id, or by PROJECT/FLOW/NAME; PROJECT/FLOW is enough where it has only one."""
     with contextlib.suppress(ValueError):
         return api.schedules.read(UUID(text))
@@ -239,13 +238,7 @@ def find(api: client.Client, text: str) -> wire_schedules.Schedule:
     )  # fmt: skip
 
 
-def types_of(api: client.Client, flow: flows.Flow) -> dict[str, Any]:
-    """The types of a flow's parameters, by name."""
-    found = api.call(operations.read_version, flows.VersionRef(version_id=flow.current_version_id))
-    return {spec.name: spec.schema.get("type") for spec in found.structure.parameters}
-
-
-def meant(described: dict[str, Any], types: dict[str, Any]) -> core_schedules.Schedule:
+def meant(described: dict[str, Any], known: Sequence[flows.ParameterSpec]) -> core_schedules.Schedule:
     """The schedule that the options describe."""
     kinds = [name for name in ("cron", "every", "rrule", "dates") if described[name]]
     if len(kinds) != 1:
@@ -253,7 +246,7 @@ def meant(described: dict[str, Any], types: dict[str, Any]) -> core_schedules.Sc
     window = described["window"]
     shared: dict[str, Any] = {
         "timezone": described["timezone"],
-        "parameters": _parameters(described["given"], types),
+        "parameters": parameters.read(described["given"], known),
         "labels": list(described["labels"]) or None,
         "catch_up": described["catch_up"],
         "window": _interval("--window", window) if window else None,
@@ -267,20 +260,6 @@ def meant(described: dict[str, Any], types: dict[str, Any]) -> core_schedules.Sc
     if kinds == ["rrule"]:
         return core_schedules.rrule(described["rrule"], **shared)
     return core_schedules.cron(described["cron"], **shared)
-
-
-def _parameters(given: tuple[str, ...], types: dict[str, Any]) -> dict[str, Any]:
-    """NAME=VALUE pairs as values: text stays text where the parameter is text, else it is read as JSON if it can be."""
-    values: dict[str, Any] = {}
-    for pair in given:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise errors.Invalid(f"-p {pair!r} is not NAME=VALUE")
-        values[name] = text
-        if types.get(name) != "string":
-            with contextlib.suppress(msgspec.DecodeError):
-                values[name] = msgspec.json.decode(text)
-    return values
 
 
 def _interval(option: str, text: str) -> timedelta:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from headrace.client import flow_names
 from headrace.client.artifacts import Artifacts
 from headrace.client.audit import Audit
 from headrace.client.backfills import Backfills
@@ -73,6 +74,26 @@ class Client(Connection):
         """When the runs of flows are made."""
         return Schedules(self)
 
+    @property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self)
+
+    @property
+    def backfills(self) -> Backfills:
+        """Past firings of schedules, run as one."""
+        return Backfills(self)
+
+    @property
+    def versions(self) -> Versions:
+        """A flow's versions: compared, made current, deleted."""
+        return Versions(self)
+
+    @property
+    def bulk(self) -> Bulk:
+        """Things done with many runs at once."""
+        return Bulk(self)
+
     # --- projects and flows ---
 
     def create_project(self, name: str, description: str = "") -> flows.Project:
@@ -90,8 +111,7 @@ class Client(Connection):
 
     def find_flow(self, flow: str, project: str | None = None) -> flows.Flow:
         """The flow of this name; `flow` may be written "project/flow"."""
-        project, flow = self._names(project, flow)
-        return self.call(operations.find_flow, flows.FindFlow(project=project, flow=flow))
+        return flow_names.find(self, flow, project)
 
     def archive_flow(self, flow: str, *, archived: bool = True) -> flows.Flow:
         """Hides it and stops its schedules, its history stays; `archived=False` brings it back."""
@@ -102,21 +122,6 @@ class Client(Connection):
         """Deletes a flow; its runs end, their history stays until retention. `confirm` repeats "project/flow"."""
         request = wire_versions.DeleteFlow(flow_id=self.find_flow(flow).id, confirm=confirm)
         return self.call(operations.delete_flow, request)
-
-    @property
-    def audit(self) -> Audit:
-        """The audit log."""
-        return Audit(self)
-
-    @property
-    def backfills(self) -> Backfills:
-        """Past firings of schedules, run as one."""
-        return Backfills(self)
-
-    @property
-    def versions(self) -> Versions:
-        """A flow's versions: compared, made current, deleted."""
-        return Versions(self)
 
     def register_flow(self, request: flows.RegisterFlow) -> flows.Registered:
         return self.call(operations.register_flow, request, timeout=120)
@@ -145,7 +150,7 @@ class Client(Connection):
         Two calls with one `idempotency_key` make one run. Runs of a higher `priority` (−10 to 10) are claimed first;
         `slots` is how many slots it takes of each limit that it is under.
         """
-        project, flow = ("", "") if flow_id else self._names(project, flow)
+        project, flow = ("", "") if flow_id else flow_names.read(self, flow, project)
         request = runs.CreateFlowRun(
             flow_id=flow_id,
             project=project,
@@ -231,11 +236,6 @@ class Client(Connection):
         """Deletes a finished run with all that was recorded of it."""
         self.call(operations.delete_flow_run, control.DeleteFlowRun(flow_run_id=flow_run_id))
 
-    @property
-    def bulk(self) -> Bulk:
-        """Things done with many runs at once."""
-        return Bulk(self)
-
     def rerun(
         self,
         run: runs.FlowRun | UUID,
@@ -311,11 +311,6 @@ class Client(Connection):
                 return
             pause = 0.1 if last > before else min(1.0, pause * 1.5)
             time.sleep(pause)
-
-    def _names(self, project: str | None, flow: str) -> tuple[str, str]:
-        if project is None and "/" in flow:
-            project, flow = flow.split("/", 1)
-        return project or self._project, flow
 
 
 def _rerun(

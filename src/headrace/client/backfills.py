@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from headrace.client import flow_names
 from headrace.client.connection import Connection
 from headrace.core.schedules import Schedule
-from headrace.wire import backfills, flows, operations
+from headrace.wire import backfills, operations
 
 Skip = Literal["succeeded", "any", "none"]
 
@@ -58,7 +59,7 @@ class Backfills:
 
     def list(self, *, flow: str | None = None) -> Iterator[backfills.Backfill]:
         """Newest first."""
-        flow_id = None if flow is None else self._flow_id(flow)
+        flow_id = None if flow is None else flow_names.find(self._connection, flow).id
         return self._connection.pages(operations.list_backfills, backfills.ListBackfills(flow_id=flow_id))
 
     def cancel(self, backfill_id: UUID) -> backfills.Backfill:
@@ -82,7 +83,7 @@ class Backfills:
         return backfills.CreateBackfill(
             schedule_id=schedule if isinstance(schedule, UUID) else None,
             schedule=schedule if isinstance(schedule, Schedule) else None,
-            flow_id=None if flow is None else self._flow_id(flow),
+            flow_id=None if flow is None else flow_names.find(self._connection, flow).id,
             since=since,
             until=until,
             parallel=parallel,
@@ -91,6 +92,3 @@ class Backfills:
             parameters=dict(parameters or {}),
             priority=priority,
         )
-
-    def _flow_id(self, flow: str) -> UUID:
-        return self._connection.call(operations.find_flow, flows.FindFlow(flow=flow)).id

@@ -7,8 +7,9 @@ from typing import TypedDict, Unpack
 
 import msgspec
 
+from headrace.client import flow_names
 from headrace.client.connection import Connection
-from headrace.wire import control, flows, operations, runs
+from headrace.wire import control, operations, runs
 
 #: Runs in one batch; the server may take fewer.
 BATCH = 100
@@ -71,7 +72,7 @@ class Bulk:
     def _where(self, which: Which) -> runs.ListFlowRuns:
         flow_id = None
         if name := which.get("flow"):
-            flow_id = self._connection.call(operations.find_flow, flows.FindFlow(flow=name)).id
+            flow_id = flow_names.find(self._connection, name).id
         return runs.ListFlowRuns(
             project=which.get("project"),
             flow_id=flow_id,

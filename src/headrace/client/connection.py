@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from headrace import errors, settings, wire
+from headrace import errors, settings, tracing, wire
 from headrace.wire.operations import Operation
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Connection:
         loaded = settings or _settings()
         self.server_url = (inside.server_url if inside else server_url or loaded.server_url).rstrip("/")
         self._key = inside.token if inside else loaded.api_key if api_key is None else api_key
-        self._project = loaded.project
+        self.project = loaded.project
         self._patience = patience
         self._pool: tuple[int, urllib3.HTTPConnectionPool] | None = None
         parts = urlsplit(self.server_url)
@@ -152,6 +152,7 @@ class Connection:
             "Headrace-Protocol": str(wire.PROTOCOL),
             "Accept": "application/json",
             "User-Agent": "headrace",
+            **tracing.headers(),
         }
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"

@@ -17,7 +17,7 @@ class Schedules:
 
     def create(
         self, flow_id: UUID, schedule: core_schedules.Schedule, *, name: str = ""
-    ) -> schedules.Schedule:
+    ) -> schedules.FlowSchedule:
         """Gives a flow a schedule: `client.schedules.create(flow.id, headrace.cron("0 6 * * *"))`.
 
         Without a `name` it is called after what it does. Raises errors.Invalid when its runs would lack a parameter.
@@ -27,12 +27,12 @@ class Schedules:
 
     def list(
         self, *, flow_id: UUID | None = None, project: str | None = None
-    ) -> Iterator[schedules.Schedule]:
+    ) -> Iterator[schedules.FlowSchedule]:
         """Schedules of a flow, of a project, or all, fetched a page at a time as they are read."""
         request = schedules.ListSchedules(flow_id=flow_id, project=project)
         return self._connection.pages(operations.list_schedules, request)
 
-    def read(self, schedule_id: UUID) -> schedules.Schedule:
+    def read(self, schedule_id: UUID) -> schedules.FlowSchedule:
         return self._connection.call(operations.read_schedule, schedules.ScheduleRef(schedule_id=schedule_id))
 
     def update(
@@ -41,17 +41,17 @@ class Schedules:
         *,
         schedule: core_schedules.Schedule | None = None,
         name: str | None = None,
-    ) -> schedules.Schedule:
+    ) -> schedules.FlowSchedule:
         """Changes what is given. What had been made and not started is replaced with the answer."""
         request = schedules.UpdateSchedule(schedule_id=schedule_id, schedule=schedule, name=name)
         return self._connection.call(operations.update_schedule, request)
 
-    def pause(self, schedule_id: UUID) -> schedules.Schedule:
+    def pause(self, schedule_id: UUID) -> schedules.FlowSchedule:
         """Its runs that have not started are removed, and it makes no new ones."""
         request = schedules.UpdateSchedule(schedule_id=schedule_id, active=False)
         return self._connection.call(operations.update_schedule, request)
 
-    def resume(self, schedule_id: UUID) -> schedules.Schedule:
+    def resume(self, schedule_id: UUID) -> schedules.FlowSchedule:
         """It makes runs again, from now on."""
         request = schedules.UpdateSchedule(schedule_id=schedule_id, active=True)
         return self._connection.call(operations.update_schedule, request)
@@ -66,7 +66,7 @@ class Schedules:
         *,
         since: datetime | None = None,
         count: int = 10,
-    ) -> schedules.Preview:
+    ) -> schedules.SchedulePreview:
         """When a schedule, or the stored one of this id, fires next: in words, and the next `count` moments."""
         stored = schedule if isinstance(schedule, UUID) else None
         request = schedules.PreviewSchedule(

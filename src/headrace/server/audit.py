@@ -10,7 +10,6 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, cast
-from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -198,7 +197,7 @@ def verify_audit(call: Call[Any], request: wire_audit.VerifyAudit) -> wire_audit
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _filters(request: wire_audit.ListAudit | wire_audit.DownloadAudit) -> list[sa.ColumnElement[bool]]:
+def _filters(request: wire_audit.Filter) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if request.actor:
         found.append(_contains(_audit.c.actor_name, request.actor))
@@ -224,11 +223,8 @@ def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
 
 @handles(operations.list_audit)
 def list_audit(call: Call[Any], request: wire_audit.ListAudit) -> wire.Page[wire_audit.Entry]:
-    shown = pages.limit(request.limit)
-    query = sa.select(_audit).where(*_filters(request)).order_by(_audit.c.id.desc()).limit(shown + 1)
-    if request.after:
-        query = query.where(_audit.c.id < pages.read(request.after, UUID))
-    rows, following = pages.cut(call.connection.execute(query).all(), shown, lambda row: row.id)
+    query = sa.select(_audit).where(*_filters(request))
+    rows, following = pages.newest_first(call.connection, query, _audit.c.id, request)
     return wire.Page(items=[_entry(row) for row in rows], next=following)
 
 

@@ -326,13 +326,8 @@ def read_backfill(call: Call[Any], request: backfills.BackfillRef) -> backfills.
 
 @handles(operations.list_backfills)
 def list_backfills(call: Call[Any], request: backfills.ListBackfills) -> wire.Page[backfills.Backfill]:
-    shown = pages.limit(request.limit)
-    query = _all.order_by(_backfills.c.id.desc()).limit(shown + 1)
-    if request.flow_id is not None:
-        query = query.where(_backfills.c.flow_id == request.flow_id)
-    if request.after:
-        query = query.where(_backfills.c.id < pages.read(request.after, UUID))
-    rows, following = pages.cut(call.connection.execute(query).all(), shown, lambda row: row.id)
+    asked = pages.given({_backfills.c.flow_id: request.flow_id})
+    rows, following = pages.newest_first(call.connection, _all.where(*asked), _backfills.c.id, request)
     return wire.Page(items=_shown(call, rows), next=following)
 
 

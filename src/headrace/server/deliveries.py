@@ -27,20 +27,14 @@ _again = sa.update(_rows).where(_rows.c.id == sa.bindparam("delivery"), _rows.c.
 def list_deliveries(
     call: Call[Service], request: notifications.ListDeliveries
 ) -> wire.Page[notifications.Delivery]:
-    shown = pages.limit(request.limit)
-    asked = [
-        column == value
-        for column, value in (
-            (_rows.c.state, request.state),
-            (_rows.c.channel_id, request.channel_id),
-            (_rows.c.flow_run_id, request.flow_run_id),
-        )
-        if value is not None
-    ]
-    if request.after is not None:
-        asked.append(_rows.c.id < pages.read(request.after, int))
-    query = _full.where(*asked).order_by(_rows.c.id.desc()).limit(shown + 1)
-    kept, following = pages.cut(call.connection.execute(query).all(), shown, lambda row: row.id)
+    asked = pages.given(
+        {
+            _rows.c.state: request.state,
+            _rows.c.channel_id: request.channel_id,
+            _rows.c.flow_run_id: request.flow_run_id,
+        }
+    )
+    kept, following = pages.newest_first(call.connection, _full.where(*asked), _rows.c.id, request)
     return wire.Page(items=[_delivery(row) for row in kept], next=following)
 
 

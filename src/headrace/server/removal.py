@@ -329,7 +329,7 @@ def _mark(call: Call[Any], plan: Plan) -> None:
 
 
 @handles(operations.preview_retention)
-def preview_retention(call: Call[Any], request: wire.PreviewRetention) -> wire.Preview:
+def preview_retention(call: Call[Any], request: wire.PreviewRetention) -> wire.RetentionPreview:
     would: collections.Counter[str] = collections.Counter()
     rules = retention.Rules(call.connection)
     for aged in AGED:
@@ -350,7 +350,9 @@ def preview_retention(call: Call[Any], request: wire.PreviewRetention) -> wire.P
                 gone.get(plan.flow_id, (plan.start, _NOBODY)) if plan.kind.owned else (plan.start, _NOBODY)
             )
             would += _count(call, plan, max(start, (plan.start, _NOBODY)))
-    return wire.Preview(would_remove=dict(sorted((name, count) for name, count in would.items() if count)))
+    return wire.RetentionPreview(
+        would_remove=dict(sorted((name, count) for name, count in would.items() if count))
+    )
 
 
 def _count(call: Call[Any], plan: Plan, after: tuple[datetime, UUID]) -> collections.Counter[str]:

@@ -55,7 +55,7 @@ _order = (_projects.c.name, _flows.c.name, _schedules.c.name)
 
 
 @handles(operations.list_schedules)
-def list_schedules(call: Call[Any], request: schedules.ListSchedules) -> wire.Page[schedules.Schedule]:
+def list_schedules(call: Call[Any], request: schedules.ListSchedules) -> wire.Page[schedules.FlowSchedule]:
     shown = pages.limit(request.limit)
     query = _rows.order_by(*_order).limit(shown + 1)
     if request.flow_id is not None:
@@ -71,7 +71,7 @@ def list_schedules(call: Call[Any], request: schedules.ListSchedules) -> wire.Pa
 
 
 @handles(operations.read_schedule)
-def read_schedule(call: Call[Any], request: schedules.ScheduleRef) -> schedules.Schedule:
+def read_schedule(call: Call[Any], request: schedules.ScheduleRef) -> schedules.FlowSchedule:
     row = call.connection.execute(_one, {"id": request.schedule_id, "now": call.now}).one_or_none()
     if row is None:
         raise errors.NotFound(f"there is no schedule {request.schedule_id}")
@@ -79,7 +79,7 @@ def read_schedule(call: Call[Any], request: schedules.ScheduleRef) -> schedules.
 
 
 @handles(operations.create_schedule)
-def create_schedule(call: Call[Any], request: schedules.CreateSchedule) -> schedules.Schedule:
+def create_schedule(call: Call[Any], request: schedules.CreateSchedule) -> schedules.FlowSchedule:
     """Its next runs are there with the answer."""
     others = flow_schedules.locked(call, request.flow_id)
     source = _source(call, request.flow_id)
@@ -94,7 +94,7 @@ def create_schedule(call: Call[Any], request: schedules.CreateSchedule) -> sched
 
 
 @handles(operations.update_schedule)
-def update_schedule(call: Call[Any], request: schedules.UpdateSchedule) -> schedules.Schedule:
+def update_schedule(call: Call[Any], request: schedules.UpdateSchedule) -> schedules.FlowSchedule:
     """What was made before and not started is gone with the answer, and nothing of it starts any more."""
     row, others = _locked(call, request.schedule_id)
     values: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def delete_schedule(call: Call[Any], request: schedules.ScheduleRef) -> wire.Emp
 @prepares(operations.preview_schedule)
 def prepare_preview(
     service: Service, caller: Caller, request: schedules.PreviewSchedule
-) -> schedules.Preview:
+) -> schedules.SchedulePreview:
     """Arithmetic, which takes its time for clocks that are narrowed much."""
     if (request.schedule is None) == (request.schedule_id is None):
         raise errors.Invalid(
@@ -147,7 +147,7 @@ def prepare_preview(
         raise errors.Invalid(f"since {sentence}", fields={"since": sentence})
     now, schedule = service.look(lambda call: (call.now, _wanted(call, request)))
     since: datetime = (request.since or now).astimezone(UTC)
-    return schedules.Preview(
+    return schedules.SchedulePreview(
         sentence=sentences.sentence(schedule),
         firings=[
             _firing(schedule, firing) for firing in core_schedules.preview(schedule, since, request.count)
@@ -156,8 +156,8 @@ def prepare_preview(
 
 
 @handles(operations.preview_schedule)
-def preview_schedule(call: Call[Any], request: schedules.PreviewSchedule) -> schedules.Preview:
-    preview: schedules.Preview = call.prepared
+def preview_schedule(call: Call[Any], request: schedules.PreviewSchedule) -> schedules.SchedulePreview:
+    preview: schedules.SchedulePreview = call.prepared
     return preview
 
 
@@ -221,18 +221,18 @@ def _only_people(row: sa.Row[Any], field: str) -> None:
         )
 
 
-def _changed(call: Call[Any], schedule_id: UUID) -> schedules.Schedule:
+def _changed(call: Call[Any], schedule_id: UUID) -> schedules.FlowSchedule:
     call.after_commit(lambda: call.service.part(Notices).changed("flows"))
     return read_schedule(call, schedules.ScheduleRef(schedule_id=schedule_id))
 
 
-def _schedule(row: Any) -> schedules.Schedule:
+def _schedule(row: Any) -> schedules.FlowSchedule:
     try:
         schedule, problem = firings.decoded(row.schedule), None
     except errors.Invalid as error:
         schedule, problem = None, firings.unreadable(error)
     last = row.last_catch_up
-    return schedules.Schedule(
+    return schedules.FlowSchedule(
         id=row.id,
         flow_id=row.flow_id,
         flow=row.flow,

@@ -172,20 +172,14 @@ def delete_sla(call: Call[Service], request: notifications.SlaRef) -> wire.Empty
 
 @handles(operations.list_sla_misses)
 def list_sla_misses(call: Call[Service], request: notifications.ListMisses) -> wire.Page[notifications.Miss]:
-    shown = pages.limit(request.limit)
-    asked = [
-        column == value
-        for column, value in (
-            (_misses.c.flow_id, request.flow_id),
-            (_misses.c.flow_run_id, request.flow_run_id),
-            (_misses.c.sla_id, request.sla_id),
-        )
-        if value is not None
-    ]
-    if request.after is not None:
-        asked.append(_misses.c.id < pages.read(request.after, UUID))
-    query = _shown.where(*asked).order_by(_misses.c.id.desc()).limit(shown + 1)
-    kept, following = pages.cut(call.connection.execute(query).all(), shown, lambda row: row.id)
+    asked = pages.given(
+        {
+            _misses.c.flow_id: request.flow_id,
+            _misses.c.flow_run_id: request.flow_run_id,
+            _misses.c.sla_id: request.sla_id,
+        }
+    )
+    kept, following = pages.newest_first(call.connection, _shown.where(*asked), _misses.c.id, request)
     return wire.Page(items=[_miss(row) for row in kept], next=following)
 
 

@@ -151,17 +151,8 @@ def list_variable_versions(
     row = call.connection.execute(_exactly, {"name": request.name, "scope": scope}).one_or_none()
     if row is None:
         raise _missing(call, request.name)
-    shown = pages.limit(request.limit)
-    query = (
-        sa.select(_versions)
-        .where(_versions.c.variable_id == row.id)
-        .order_by(_versions.c.version.desc())
-        .limit(shown + 1)
-    )
-    if request.after:
-        query = query.where(_versions.c.version < pages.read(request.after, int))
-    rows = call.connection.execute(query).all()
-    page, following = pages.cut(rows, shown, lambda each: each.version)
+    query = sa.select(_versions).where(_versions.c.variable_id == row.id)
+    page, following = pages.newest_first(call.connection, query, _versions.c.version, request)
     return wire.Page(items=[_version(each) for each in page], next=following)
 
 

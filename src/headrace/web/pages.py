@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+import sqlalchemy as sa
 
 from headrace import errors
 
@@ -37,6 +38,22 @@ def read(cursor: str, type_: type[Values]) -> Values:
 
 def write(values: Any) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode()
+
+
+def given(columns: dict[sa.ColumnElement[Any], Any]) -> list[sa.ColumnElement[bool]]:
+    """The filters that were asked for: each column is the value beside it, where there is one."""
+    return [column == value for column, value in columns.items() if value is not None]
+
+
+def newest_first(
+    connection: sa.Connection, query: sa.Select[Any], key: sa.Column[Any], request: Any
+) -> tuple[Sequence[sa.Row[Any]], str | None]:
+    """The page of `query` that a request's `limit` and `after` ask for, and the next cursor. `key` grows with time."""
+    shown = limit(request.limit)
+    if request.after is not None:
+        query = query.where(key < read(request.after, key.type.python_type))
+    rows = connection.execute(query.order_by(key.desc()).limit(shown + 1)).all()
+    return cut(rows, shown, lambda row: getattr(row, key.name))
 
 
 def cut(rows: Sequence[Row], shown: int, values: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:

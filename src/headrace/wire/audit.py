@@ -7,8 +7,8 @@ from uuid import UUID
 from headrace import wire
 
 
-class ListAudit(wire.Message, frozen=True, kw_only=True):
-    """Newest first. `actor` is a name or a part of it, `search` looks into names of objects and details."""
+class Filter(wire.Message, frozen=True, kw_only=True):
+    """`actor` is a name or a part of it, `search` looks into names of objects and details."""
 
     actor: str | None = None
     operation: str | None = None
@@ -16,19 +16,17 @@ class ListAudit(wire.Message, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     search: str | None = None
+
+
+class ListAudit(Filter, frozen=True, kw_only=True):
+    """Newest first. `actor` is a name or a part of it, `search` looks into names of objects and details."""
+
     after: str | None = None
     limit: int = 100
 
 
-class DownloadAudit(wire.Message, frozen=True, kw_only=True):
+class DownloadAudit(Filter, frozen=True, kw_only=True):
     """The same filter, everything as NDJSON, oldest first."""
-
-    actor: str | None = None
-    operation: str | None = None
-    object_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    search: str | None = None
 
 
 class Entry(wire.Answer, frozen=True, kw_only=True):

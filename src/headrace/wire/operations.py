@@ -130,11 +130,11 @@ read_version = Operation("read_version", "GET", "/api/versions/{version_id}", fl
 
 # schedules, and the switch for everything
 
-list_schedules = Operation("list_schedules", "GET", "/api/schedules", schedules.ListSchedules, wire.Page[schedules.Schedule], Permission.READ, "Schedules of a flow, of a project, or all.")
-create_schedule = Operation("create_schedule", "POST", "/api/schedules", schedules.CreateSchedule, schedules.Schedule, Permission.RUN, "Give a flow a schedule that survives its versions.", Repeat.ANSWER)
-preview_schedule = Operation("preview_schedule", "POST", "/api/schedules/preview", schedules.PreviewSchedule, schedules.Preview, Permission.READ, "When a schedule, stored or not, fires next.")
-read_schedule = Operation("read_schedule", "GET", "/api/schedules/{schedule_id}", schedules.ScheduleRef, schedules.Schedule, Permission.READ, "One schedule.")
-update_schedule = Operation("update_schedule", "PATCH", "/api/schedules/{schedule_id}", schedules.UpdateSchedule, schedules.Schedule, Permission.RUN, "Change a schedule, pause or resume it.", Repeat.ANSWER)
+list_schedules = Operation("list_schedules", "GET", "/api/schedules", schedules.ListSchedules, wire.Page[schedules.FlowSchedule], Permission.READ, "Schedules of a flow, of a project, or all.")
+create_schedule = Operation("create_schedule", "POST", "/api/schedules", schedules.CreateSchedule, schedules.FlowSchedule, Permission.RUN, "Give a flow a schedule that survives its versions.", Repeat.ANSWER)
+preview_schedule = Operation("preview_schedule", "POST", "/api/schedules/preview", schedules.PreviewSchedule, schedules.SchedulePreview, Permission.READ, "When a schedule, stored or not, fires next.")
+read_schedule = Operation("read_schedule", "GET", "/api/schedules/{schedule_id}", schedules.ScheduleRef, schedules.FlowSchedule, Permission.READ, "One schedule.")
+update_schedule = Operation("update_schedule", "PATCH", "/api/schedules/{schedule_id}", schedules.UpdateSchedule, schedules.FlowSchedule, Permission.RUN, "Change a schedule, pause or resume it.", Repeat.ANSWER)
 delete_schedule = Operation("delete_schedule", "DELETE", "/api/schedules/{schedule_id}", schedules.ScheduleRef, wire.Empty, Permission.RUN, "Delete a schedule with its runs that have not started.", Repeat.ANSWER)
 read_settings = Operation("read_settings", "GET", "/api/settings", schedules.ReadSettings, schedules.Settings, Permission.READ, "What holds for the whole installation.")
 update_settings = Operation("update_settings", "PATCH", "/api/settings", schedules.UpdateSettings, schedules.Settings, Permission.ADMINISTER, "Pause everything, or resume it.", Repeat.ANSWER)
@@ -231,7 +231,7 @@ list_run_variables = Operation("list_run_variables", "GET", "/api/flow_runs/{flo
 # retention
 
 read_retention = Operation("read_retention", "GET", "/api/retention", retention.ReadRetention, retention.Retention, Permission.READ, "How long history is kept, and what was removed last.")
-preview_retention = Operation("preview_retention", "GET", "/api/retention/preview", retention.PreviewRetention, retention.Preview, Permission.ADMINISTER, "What the rules would remove now.")
+preview_retention = Operation("preview_retention", "GET", "/api/retention/preview", retention.PreviewRetention, retention.RetentionPreview, Permission.ADMINISTER, "What the rules would remove now.")
 set_retention = Operation("set_retention", "POST", "/api/retention", retention.SetRetention, retention.Retention, Permission.ADMINISTER, "Set how long something is kept, everywhere or of one flow.", Repeat.ANSWER)
 reset_retention = Operation("reset_retention", "DELETE", "/api/retention", retention.ResetRetention, retention.Retention, Permission.ADMINISTER, "Back to the installation's rule, or to the default.", Repeat.ANSWER)
 run_retention = Operation("run_retention", "POST", "/api/retention/run", retention.RunRetention, retention.Round, Permission.ADMINISTER, "Remove now what the rules let go.")

@@ -80,7 +80,7 @@ class Retention(wire.Answer, frozen=True, kw_only=True):
     rounds: list[Round]
 
 
-class Preview(wire.Answer, frozen=True, kw_only=True):
+class RetentionPreview(wire.Answer, frozen=True, kw_only=True):
     """Rows by table that the next rounds would remove; `flow_runs` are whole runs."""
 
     would_remove: dict[str, int]

@@ -47,7 +47,7 @@ class LastCatchUp(wire.Answer, frozen=True, kw_only=True):
     made: int
 
 
-class Schedule(wire.Answer, frozen=True, kw_only=True):
+class FlowSchedule(wire.Answer, frozen=True, kw_only=True):
     """A schedule of a flow. `origin` is code or people.
 
     `sentence` says in words when it fires; `idle` why it makes no runs, where it makes none. `schedule` is None where
@@ -93,7 +93,7 @@ class Firing(wire.Answer, frozen=True, kw_only=True):
     dst: states.Reason | None
 
 
-class Preview(wire.Answer, frozen=True, kw_only=True):
+class SchedulePreview(wire.Answer, frozen=True, kw_only=True):
     """What a schedule will do: in words, and the next firings."""
 
     sentence: str

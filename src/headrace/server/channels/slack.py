@@ -4,26 +4,14 @@ import dataclasses
 
 import msgspec
 
-from headrace.server.channels import Note, Way, replies
-from headrace.web import targets
+from headrace.server.channels import Note, Way
+from headrace.server.channels.posts import Post
 
 
 @dataclasses.dataclass(frozen=True)
-class Slack:
-    url: str
-
-    @property
-    def shown(self) -> str:
-        return targets.read_url(self.url).place
-
-    def check(self, way: Way) -> None:
-        targets.read_url(self.url)
-
+class Slack(Post):
     async def send(self, note: Note, way: Way) -> str:
-        body = msgspec.json.encode({"text": escaped(note.text)})
-        headers = {"Content-Type": "application/json"}
-        reply = await way.outbound.send("POST", self.url, headers=headers, body=body)
-        replies.accept(targets.read_url(self.url).host, reply)
+        await self.post(way, msgspec.json.encode({"text": escaped(note.text)}), {})
         return ""
 
 

@@ -6,32 +6,22 @@ import hmac
 
 import msgspec
 
-from headrace.server.channels import Note, Way, replies
-from headrace.web import targets
+from headrace.server.channels import Note, Way
+from headrace.server.channels.posts import Post
 
 
 @dataclasses.dataclass(frozen=True)
-class Webhook:
-    url: str
+class Webhook(Post):
     signing_secret: str
-
-    @property
-    def shown(self) -> str:
-        return targets.read_url(self.url).place
-
-    def check(self, way: Way) -> None:
-        targets.read_url(self.url)
 
     async def send(self, note: Note, way: Way) -> str:
         body = msgspec.json.encode(note.event)
         moment = int(note.now.timestamp())
         headers = {
-            "Content-Type": "application/json",
             "Headrace-Event-Id": str(note.event.event_id),
             "Headrace-Signature": f"t={moment},v1={signature(self.signing_secret, moment, body)}",
         }
-        reply = await way.outbound.send("POST", self.url, headers=headers, body=body)
-        replies.accept(targets.read_url(self.url).host, reply)
+        await self.post(way, body, headers)
         return ""
 
 
