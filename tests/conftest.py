@@ -13,6 +13,7 @@ from headrace.web import serving
 from headrace.web.database import Database
 from http_client import Http
 from postgresql import PostgresServer
+from receivers import Receiver
 from running import Portal, Server, VirtualClock
 
 
@@ -21,6 +22,13 @@ def portal() -> Iterator[Portal]:
     portal = Portal()
     yield portal
     portal.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 @pytest.fixture

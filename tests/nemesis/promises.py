@@ -1,10 +1,10 @@
 """What must be true after the faults, whatever they were; and the figures of how it went."""
 
 import collections
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import folds
 from headrace.core import states
 from nemesis import faults, history, installation
 from nemesis.nemesis import Outcome
@@ -31,7 +31,8 @@ def violations(outcome: Outcome) -> dict[str, list[str]]:
     if outcome.doctor:
         by_kind["other"].append(f"the doctor is not content: {outcome.doctor}")
     for run, row in outcome.rows.items():
-        for kind, look in (("overlapping", _executions), ("history", _folded), ("ends", _ends)):
+        by_kind["history"] += [f"{run}: {problem}" for problem in folds.problems(row, outcome.events[run])]
+        for kind, look in (("overlapping", _executions), ("ends", _ends)):
             by_kind[kind] += [f"{run}: {sentence}" for sentence in look(outcome, run, row)]
     return by_kind
 
@@ -58,25 +59,6 @@ def _executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
     told = outcome.load.unstarted.get(run)
     if told is not None and any(line["what"] == "start" and line["steady"] > told for line in lines):
         yield "its code started after the answer that it was cancelled before its start"
-
-
-def _folded(outcome: Outcome, run: str, row: Any) -> Iterator[str]:
-    """One history, without gaps, that leads to where the run is, and ends once."""
-    events = outcome.events[run]
-    if [event.seq for event in events] != list(range(row.version + 1)):
-        yield f"its history has gaps: {[event.seq for event in events]} of {row.version}"
-    moves = [event for event in events if event.kind == "move"]
-    for before, after in itertools.pairwise(moves):
-        if after.from_type != before.state_type:
-            yield f"event {after.seq} leaves {after.from_type}, and it was {before.state_type}"
-        if after.fence < before.fence:
-            yield f"event {after.seq} lowers the fence from {before.fence} to {after.fence}"
-        if states.StateType(before.state_type).is_finished:
-            yield f"event {after.seq} moves it from {before.state_type}, where it had ended"
-    if moves[-1].state_type != row.state_type:
-        yield f"it is {row.state_type}, and {moves[-1].state_type} by its history"
-    if row.rescues > 3:
-        yield f"it was rescued {row.rescues} times"
 
 
 def _ends(outcome: Outcome, run: str, row: Any) -> Iterator[str]:

@@ -8,7 +8,6 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-import itertools
 import json
 import os
 import random
@@ -24,6 +23,7 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 
+import folds
 import stack as stacks
 from headrace import client, errors
 from headrace.core import states
@@ -365,30 +365,16 @@ def violations(outcome: Outcome) -> list[str]:
         f"{run} was made and not acknowledged" for run in outcome.rows if run not in outcome.acknowledged
     ]
     for run, row in outcome.rows.items():
-        found += [f"{run}: {problem}" for problem in (*_of_history(row, outcome.events[run]),)]
+        found += [
+            f"{run}: {problem}" for problem in (*folds.problems(row, outcome.events[run]), *_of_end(row))
+        ]
         found += [f"{run}: {problem}" for problem in _of_executions(outcome, run, row)]
     return found
 
 
-def _of_history(row: Any, events: list[Any]) -> Iterator[str]:
-    """One history, without gaps, that leads to where the run is, and ends once."""
-    if [event.seq for event in events] != list(range(row.version + 1)):
-        yield f"its history has gaps: {[event.seq for event in events]} of {row.version}"
-    made = [event for event in events if event.kind == "move"]
-    for before, after in itertools.pairwise(made):
-        if after.from_type != before.state_type:
-            yield f"event {after.seq} leaves {after.from_type}, and it was {before.state_type}"
-        if after.fence < before.fence:
-            yield f"event {after.seq} lowers the fence from {before.fence} to {after.fence}"
-        if states.StateType(before.state_type).is_finished:
-            yield f"event {after.seq} moves it from {before.state_type}, where it had ended"
-    if made[-1].state_type != row.state_type or not states.StateType(row.state_type).is_finished:
-        yield (
-            f"it had not ended {BOUND:g} s after the last fault: {row.state_type} {row.state_message},"
-            f" {made[-1].state_type} by its history"
-        )
-    if row.rescues > 3:
-        yield f"it was rescued {row.rescues} times"
+def _of_end(row: Any) -> Iterator[str]:
+    if not states.StateType(row.state_type).is_finished:
+        yield f"it had not ended {BOUND:g} s after the last fault: {row.state_type} {row.state_message}"
 
 
 def _of_executions(outcome: Outcome, run: str, row: Any) -> Iterator[str]:

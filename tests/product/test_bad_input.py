@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import re
 import socket
 import subprocess
@@ -13,9 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import disks
 import pytest
 
-import lacking
 import stack as stacks
 from headrace.wire import accounts, operations, runs
 
@@ -290,27 +289,8 @@ def test_content_that_is_gone_is_named(stack: stacks.Stack) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MB, where root may make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, check=False
-        ).returncode
-    ):
-        lacking.missing("a disk of its own needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Not a byte is left."""
-    path = disk / "filler"
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return path
+    with disks.small(tmp_path / "disk", 4) as folder:
+        yield folder
 
 
 def test_a_full_disk_is_said_and_the_server_goes_on_when_there_is_room(
@@ -321,7 +301,7 @@ def test_a_full_disk_is_said_and_the_server_goes_on_when_there_is_room(
     (stack.folder / "good.py").write_text(GOOD)
     stack.register(stack.folder / "good.py", "p")
     run = stack.run("p/good", path="/dev/null")
-    filler = fill(small_disk)
+    filler = disks.fill(small_disk)
     refusals = 0
     for number in range(400):
         done_run = None
@@ -347,7 +327,7 @@ def test_a_full_disk_is_said_and_the_server_goes_on_when_there_is_room(
 
 
 def test_a_server_that_starts_on_a_full_disk_says_so(small_disk: Path, tmp_path: Path) -> None:
-    filler = fill(small_disk)
+    filler = disks.fill(small_disk)
     other = stacks.Stack(tmp_path / "other", environment={"HEADRACE_HOME": str(small_disk / "home")})
     done = other.cli("server", "--port", str(other.port), timeout=30)
     assert done.returncode != 0

@@ -1,15 +1,12 @@
 """F14: the database's disk is full; runs under way end all the same, logs are given up first, and it recovers by itself."""
 
-import contextlib
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import disks
 import pytest
 import urllib3
 
-import lacking
 import stack as stacks
 from headrace.wire import logs, operations
 
@@ -38,23 +35,8 @@ MIB = 2**20
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 32 MiB, where root may make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        lacking.missing("a disk of its own needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Not a byte is left."""
-    path = disk / "filler"
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return path
+    with disks.small(tmp_path / "disk", 32) as folder:
+        yield folder
 
 
 def health(stack: stacks.Stack) -> str:
@@ -80,7 +62,7 @@ def test_a_run_under_way_ends_on_a_full_disk_and_the_reserve_comes_back(
     go = stack.folder / "go"
     run = stack.run("p/talking", path=str(go))
     stack.until(lambda: stack.api.read_flow_run(run.id).state.name == "Running", "it runs")
-    filler = fill(disk)
+    filler = disks.fill(disk)
     # its logs fill what is left, and then the reserve is given up
     stack.until(lambda: "its disk was full" in health(stack), "health says so", 120)
     assert not reserve.exists()
@@ -117,7 +99,7 @@ def test_a_server_starts_on_a_full_disk_from_its_reserve(disk: Path, make_stack:
     stack.start_server()
     assert stack.server is not None
     stack.end(stack.server)
-    filler = fill(disk)
+    filler = disks.fill(disk)
     stack.start_server()
     assert "its disk was full" in health(stack)
     assert stack.api.create_project("p").name == "p"

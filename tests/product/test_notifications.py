@@ -2,20 +2,12 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from structures import registration
 
 import stack as stacks
 from receivers import Receiver, say, soon
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 def test_from_the_command_line_to_the_receiver_over_the_death_of_the_server(

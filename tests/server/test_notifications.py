@@ -6,7 +6,6 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,18 +22,6 @@ from headrace.wire import flows, operations
 from headrace.wire import notifications as wire
 from receivers import Receiver, say
 from running import Server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
-def told(server: Server) -> Notified:
-    return Notified(server)
 
 
 @pytest.fixture

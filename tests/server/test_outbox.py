@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,18 +16,6 @@ from headrace.wire import notifications as wire
 from headrace.wire import operations
 from receivers import Receiver, hang_up, say, soon
 from running import Server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
-def told(server: Server) -> Notified:
-    return Notified(server)
 
 
 def states(receiver: Receiver, run_id: UUID) -> list[str]:

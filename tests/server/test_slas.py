@@ -1,6 +1,5 @@
 """R16: SLAs: not finished by a time, longer than, late by; each miss recorded once and told by the same rules."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -13,18 +12,6 @@ from headrace.wire import notifications as wire
 from headrace.wire import operations
 from receivers import Receiver
 from running import Server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
-def told(server: Server) -> Notified:
-    return Notified(server)
 
 
 def promise(told: Notified, kept: wire.Promise, name: str = "promise") -> wire.Sla:

@@ -5,7 +5,6 @@ far it has come. The loop `backfills` makes the next runs when others have ended
 tick sees to it that two servers make none twice.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from headrace.core import limits, reasons
 from headrace.core import schedules as core_schedules
 from headrace.core.moves import Actor
 from headrace.core.states import FINISHED, State, StateType
-from headrace.server import flow_schedules, moves, runs, tables
+from headrace.server import firings, flow_schedules, moves, runs, tables
 from headrace.server.service import Service, handles, prepares
 from headrace.web import ids, pages
 from headrace.web.handlers import Call, Caller
@@ -270,20 +269,20 @@ def _plans(
     call: Call[Any], row: Any, source: Any, wanted: Sequence[core_schedules.Firing]
 ) -> list[runs.Plan]:
     by = Caller("backfill", accounts.Role.ADMINISTRATOR, id=row.id, name=row.created_by)
-    as_backfill = dataclasses.replace(call, caller=by)
-    plans: list[runs.Plan] = []
-    for firing in wanted:
-        asked = wire_runs.CreateFlowRun(
+
+    def asked(firing: core_schedules.Firing) -> wire_runs.CreateFlowRun:
+        return wire_runs.CreateFlowRun(
             flow_id=row.flow_id,
             parameters={**firing.parameters, **row.parameters},
             labels=firing.labels,
             priority=row.priority,
         )
-        origin = runs.Origin(Actor.SCHEDULER, {"backfill_id": row.id})
-        made = runs.plan(as_backfill, source, asked, origin=origin)
-        # it is for its own moment, and waits from now on
-        plans.append(runs.again(made, firing.at, tick=firing.key, not_before=call.now))
-    return plans
+
+    # each is for its own moment, and waits from now on
+    return [
+        runs.again(pattern, firing.at, tick=firing.key, not_before=call.now)
+        for firing, pattern in firings.patterns(call, by, source, wanted, asked, {"backfill_id": row.id})
+    ]
 
 
 def _end(call: Call[Any], backfill_id: UUID, status: str, problem: str = "") -> None:

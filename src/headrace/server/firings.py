@@ -6,7 +6,7 @@ whatever became of that run.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -201,27 +201,39 @@ def _fill_at(coming: Sequence[core_schedules.Firing]) -> datetime | None:
 def _plans(
     call: Call[Any], found: Look, source: sa.Row[Any], known: set[tuple[UUID, str]]
 ) -> list[runs.Plan]:
-    """The runs for firings that have none. All firings of a clock differ in nothing but their time."""
-    if found.schedule is None:
-        return []
-    by = Caller("schedule", accounts.Role.ADMINISTRATOR, id=found.row.id, name=found.row.name)
-    as_schedule = dataclasses.replace(call, caller=by)
+    """The runs for firings that have none."""
+    wanted = [firing for firing in found.firings if (found.row.id, firing.key) not in known]
     columns = {"schedule_id": found.row.id, "schedule_revision": found.row.revision}
+    by = Caller("schedule", accounts.Role.ADMINISTRATOR, id=found.row.id, name=found.row.name)
+
+    def asked(firing: core_schedules.Firing) -> wire_runs.CreateFlowRun:
+        return wire_runs.CreateFlowRun(
+            flow_id=found.row.flow_id, parameters=firing.parameters, labels=firing.labels
+        )
+
+    # what is caught up with waits from now on, but is for its own moment
+    return [
+        runs.again(pattern, firing.at, tick=firing.key, not_before=max(firing.at, call.now))
+        for firing, pattern in patterns(call, by, source, wanted, asked, columns)
+    ]
+
+
+def patterns(
+    call: Call[Any],
+    by: Caller,
+    source: sa.Row[Any],
+    wanted: Sequence[core_schedules.Firing],
+    asked: Callable[[core_schedules.Firing], wire_runs.CreateFlowRun],
+    columns: dict[str, Any],
+) -> Iterator[tuple[core_schedules.Firing, runs.Plan]]:
+    """Each firing with a run like its own: all firings of a clock differ in nothing but their time."""
+    as_maker = dataclasses.replace(call, caller=by)
     origin = runs.Origin(Actor.SCHEDULER, columns)
-    patterns: dict[int, runs.Plan] = {}
-    plans: list[runs.Plan] = []
-    for firing in found.firings:
-        if (found.row.id, firing.key) in known:
-            continue
-        if firing.clock not in patterns:
-            asked = wire_runs.CreateFlowRun(
-                flow_id=found.row.flow_id, parameters=firing.parameters, labels=firing.labels
-            )
-            patterns[firing.clock] = runs.plan(as_schedule, source, asked, origin=origin)
-        # what is caught up with waits from now on, but is for its own moment
-        waits_from = max(firing.at, call.now)
-        plans.append(runs.again(patterns[firing.clock], firing.at, tick=firing.key, not_before=waits_from))
-    return plans
+    made: dict[int, runs.Plan] = {}
+    for firing in wanted:
+        if firing.clock not in made:
+            made[firing.clock] = runs.plan(as_maker, source, asked(firing), origin=origin)
+        yield firing, made[firing.clock]
 
 
 def _known_ticks(call: Call[Any], looks: Sequence[Look]) -> set[tuple[UUID, str]]:
