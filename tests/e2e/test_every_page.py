@@ -86,6 +86,11 @@ LOOKS = {
     "waiting-run": Look(lambda place: place.page_of(place.unwanted), "gpu"),
     "paused-run": Look(lambda place: place.page_of(place.paused_run), "Approve"),
     "cancel-a-run": Look(lambda place: place.page_of(place.paused_run), "Approve", act=press("Cancel")),
+    "re-run": Look(lambda place: place.page_of(place.failed) + "?ask=rerun", "task runs to do"),
+    "mark-a-run": Look(lambda place: place.page_of(place.failed) + "?ask=mark", "Mark the run"),
+    "further-actions": Look(
+        lambda place: place.page_of(place.paused_run), "Approve", act=press("More actions")
+    ),
     "agents": Look("/agents", "Last contact"),
     "agents-none-found": Look("/agents?label=zebra", "No agent matches"),
     "account": Look("/account", "API keys"),

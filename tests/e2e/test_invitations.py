@@ -28,6 +28,13 @@ def test_p1_who_is_invited_gives_a_name_and_a_password_and_is_in(place: Place, v
     expect(other.field("Password")).to_be_visible()
 
 
+def test_p1_who_may_not_sign_up_is_told_so_and_asked_nothing(visit: Visit) -> None:
+    visitor = visit(role="anonymous")
+    visitor.go("/sign-up")
+    expect(visitor.page.get_by_role("status")).to_contain_text("ask an administrator for an invitation")
+    expect(visitor.field("Email")).to_have_count(0)
+
+
 def test_p1_a_reset_link_that_is_not_good_says_so(visit: Visit) -> None:
     visitor = visit(role="anonymous")
     visitor.foresee("401")

@@ -1,10 +1,11 @@
 """Agents: they register themselves, show that they live, and hear what they must tear down."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ _runs = tables.flow_runs
 
 #: Every kind of run config, by the word that agents use.
 KINDS = tuple(
-    sorted(str(kind.__struct_config__.tag) for kind in (run_configs.LocalRun, run_configs.DockerRun))
+    sorted(str(kind.__struct_config__.tag) for kind in get_args(run_configs.RunConfig))
 )
 #: How many of its last runs an agent is shown with.
 LAST = 10
@@ -37,6 +38,7 @@ _named = sa.select(_agents).where(
     _agents.c.owner == sa.bindparam("owner"), _agents.c.name == sa.bindparam("name")
 )
 _alive = sa.select(_agents).where(_agents.c.last_contact_at > sa.bindparam("since")).order_by(_agents.c.id)
+_contacts = sa.select(_agents.c.last_contact_at)
 _update = sa.update(_agents).where(_agents.c.id == sa.bindparam("agent"))
 _key_name = sa.select(tables.keys.c.name).where(tables.keys.c.id == sa.bindparam("id"))
 _runs_of = (
@@ -50,7 +52,8 @@ _runs_of = (
     .order_by(_runs.c.id.desc())
 )
 _last_runs = _runs_of.limit(LAST)
-_in_hand = _runs_of.where(_runs.c.state_type.in_(IN_HAND))
+# that they are not finished says nothing new, but leads to them without a look at all that the agent ever ran
+_in_hand = _runs_of.where(_runs.c.finished_at.is_(None), _runs.c.state_type.in_(IN_HAND))
 _could_take = sa.select(sa.func.count()).where(
     _runs.c.state_type == StateType.SCHEDULED.value,
     _runs.c.queue_id.in_(sa.bindparam("queues", expanding=True)),
@@ -190,6 +193,11 @@ def list_agents(call: Call[Any], request: agents.ListAgents) -> wire.Page[agents
     return wire.Page(items=[_agent(call, row) for row in page], next=following)
 
 
+def healths(call: Call[Any]) -> Counter[str]:
+    """How many agents are healthy, late and gone."""
+    return Counter(_health(call, moment) for moment in call.connection.execute(_contacts).scalars())
+
+
 @handles(operations.read_agent)
 def read_agent(call: Call[Any], request: agents.AgentRef) -> agents.Agent:
     row = call.connection.execute(_find, {"id": request.agent_id}).one_or_none()
@@ -234,10 +242,13 @@ def _is_over(call: Call[Any], run: sa.Row[Any] | None, fence: int) -> bool:
     return run is None or moves.answer(call, run, fence).orders.superseded
 
 
-def _agent(call: Call[Any], row: sa.Row[Any]) -> agents.Agent:
+def _health(call: Call[Any], last_contact_at: datetime) -> str:
     timing = moves.leasing(call).timing
-    silent = call.now - row.last_contact_at
-    health = "healthy" if silent < 2 * timing.heartbeat else "late" if silent < timing.lease else "gone"
+    silent = call.now - last_contact_at
+    return "healthy" if silent < 2 * timing.heartbeat else "late" if silent < timing.lease else "gone"
+
+
+def _agent(call: Call[Any], row: sa.Row[Any]) -> agents.Agent:
     served = [queue.id for queue in queues.served(call.connection, offer(row))]
     count = (
         call.connection.execute(_could_take, {"queues": served, "moment": call.now}).scalar_one()
@@ -253,7 +264,7 @@ def _agent(call: Call[Any], row: sa.Row[Any]) -> agents.Agent:
         launches=row.launches,
         headrace_version=row.headrace_version,
         host=row.host,
-        health=health,
+        health=_health(call, row.last_contact_at),
         draining=row.draining,
         last_contact_at=row.last_contact_at,
         created_at=row.created_at,

@@ -111,7 +111,7 @@ export function taskRunQuery(flowRunId: string, slug: string, mapIndex: number) 
 }
 
 /** What changes a run is seen at once in every list of runs. */
-function useRunChange<V>(change: (given: V) => Promise<FlowRun>) {
+export function useRunChange<V>(change: (given: V) => Promise<FlowRun>) {
   const client = useQueryClient()
   return useMutation({
     mutationFn: change,

@@ -1,6 +1,6 @@
 import { Menu as Base } from '@base-ui/react/menu'
 import type { LucideIcon } from 'lucide-react'
-import type { ReactElement } from 'react'
+import { type ReactElement, useRef } from 'react'
 import { classes } from '@/ui/classes'
 
 export interface MenuItem {
@@ -13,11 +13,14 @@ export interface MenuItem {
 
 /** A button (`trigger`) that opens a list of actions. */
 export function Menu({ trigger, items }: { trigger: ReactElement; items: readonly MenuItem[] }) {
+  // Opened beside its button, so that it belongs to the same part of the page.
+  const home = useRef<HTMLSpanElement>(null)
   return (
     <Base.Root>
       <Base.Trigger render={trigger} />
-      <Base.Portal>
-        <Base.Positioner sideOffset={4} align="end" className="z-50">
+      <span ref={home} className="contents" />
+      <Base.Portal container={home}>
+        <Base.Positioner sideOffset={4} align="end" positionMethod="fixed" className="z-50">
           <Base.Popup className="min-w-44 rounded-md border border-line bg-surface p-1 text-ink outline-none">
             {items.map(({ label, icon: Icon, danger, disabled, onSelect }) => (
               <Base.Item

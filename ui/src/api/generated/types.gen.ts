@@ -517,7 +517,15 @@ export type RegisterFlow = {
         kind?: 'local';
     } & LocalStorage) | ({
         kind?: 'module';
-    } & ModuleStorage);
+    } & ModuleStorage) | ({
+        kind?: 'git';
+    } & GitStorage) | ({
+        kind?: 'webhook';
+    } & WebhookStorage) | ({
+        kind?: 'object';
+    } & ObjectStorage) | ({
+        kind?: 'extension';
+    } & ExtensionStorage);
     headrace_version?: string;
     python_version?: string;
 };
@@ -540,16 +548,20 @@ export type Structure = {
         kind?: 'local';
     } & LocalRun) | ({
         kind?: 'docker';
-    } & DockerRun);
+    } & DockerRun) | ({
+        kind?: 'kubernetes';
+    } & KubernetesRun);
     executor?: ({
         kind?: 'local';
     } & LocalExecutor) | ({
         kind?: 'thread';
     } & ThreadExecutor) | ({
         kind?: 'process';
-    } & ProcessExecutor);
+    } & ProcessExecutor) | ({
+        kind?: 'dask';
+    } & DaskExecutor);
     storage_kind?: string;
-    schedules?: Array<HeadraceCoreSchedulesSchedule>;
+    schedules?: Array<Schedule>;
     retries?: number;
     retry_delay_seconds?: number;
     timeout_seconds?: number | null;
@@ -627,6 +639,8 @@ export type LocalRun = {
  * DockerRun
  *
  * A container of `image` on the agent's machine.
+ *
+ * `cpu` counts cores, `memory` is like "2Gi", `gpus` a number of devices (-1: all). `volumes` are HOST:CONTAINER[:ro|rw].
  */
 export type DockerRun = {
     kind: 'docker';
@@ -634,6 +648,62 @@ export type DockerRun = {
     env?: {
         [key: string]: string;
     };
+    cpu?: number | null;
+    memory?: string | null;
+    gpus?: number;
+    volumes?: Array<string>;
+    network?: string | null;
+    pull?: 'always' | 'missing' | 'never';
+    working_dir?: string | null;
+};
+
+/**
+ * KubernetesRun
+ *
+ * A Job in the agent's cluster.
+ *
+ * `cpu` and `memory` are requested and, where `memory` is given, also the limit; `gpus` are of `gpu_resource`.
+ * `job_template` names one of the templates that the agent's operator keeps beside it; there is no free patch.
+ * `deadline_seconds` is how long the Job may take in all.
+ */
+export type KubernetesRun = {
+    kind: 'kubernetes';
+    image?: string | null;
+    env?: {
+        [key: string]: string;
+    };
+    cpu?: number | null;
+    memory?: string | null;
+    gpus?: number;
+    gpu_resource?: string;
+    service_account?: string | null;
+    image_pull_secrets?: Array<string>;
+    image_pull_policy?: 'Always' | 'IfNotPresent' | 'Never' | null;
+    node_selector?: {
+        [key: string]: string;
+    };
+    tolerations?: Array<Toleration>;
+    labels?: {
+        [key: string]: string;
+    };
+    annotations?: {
+        [key: string]: string;
+    };
+    deadline_seconds?: number | null;
+    job_template?: string | null;
+};
+
+/**
+ * Toleration
+ *
+ * Lets a pod onto nodes with a taint.
+ */
+export type Toleration = {
+    key?: string;
+    operator?: 'Equal' | 'Exists';
+    value?: string;
+    effect?: '' | 'NoExecute' | 'NoSchedule' | 'PreferNoSchedule';
+    seconds?: number | null;
 };
 
 /**
@@ -666,13 +736,34 @@ export type ProcessExecutor = {
 };
 
 /**
+ * DaskExecutor
+ *
+ * Tasks on a Dask cluster: the one at `address`, or one of the run's own.
+ *
+ * The run's own is made by calling `cluster_class`, the dotted name of a class, with `cluster_kwargs`, and closed with
+ * the run; it is `distributed.LocalCluster` if neither is given. With `adapt_kwargs` (`{"minimum": 0, "maximum": 10}`) it
+ * grows and shrinks with what there is to do. The server keeps all of it: write no passwords here.
+ */
+export type DaskExecutor = {
+    kind: 'dask';
+    address?: string | null;
+    cluster_class?: string | null;
+    cluster_kwargs?: {
+        [key: string]: unknown;
+    };
+    adapt_kwargs?: {
+        [key: string]: unknown;
+    } | null;
+};
+
+/**
  * Schedule
  *
  * Clocks, filters that all must keep a firing, and the catch-up policy.
  *
  * Firings older than `window_seconds` are not caught up with (None: there is no limit of age).
  */
-export type HeadraceCoreSchedulesSchedule = {
+export type Schedule = {
     clocks: Array<({
         clock?: 'cron';
     } & CronClock) | ({
@@ -866,6 +957,74 @@ export type ModuleStorage = {
 };
 
 /**
+ * GitStorage
+ *
+ * A flow in a file of a repository, at one commit.
+ *
+ * `path` is the file, `flow` the flow's name in it, `directory` what of the repository goes along ("": all of it),
+ * `ref` how the commit was found: `refs/heads/main`. `…_variable` name environment variables.
+ */
+export type GitStorage = {
+    kind: 'git';
+    url: string;
+    commit: string;
+    path: string;
+    flow: string;
+    directory?: string;
+    ref?: string;
+    username?: string;
+    token_variable?: string;
+    ssh_key_variable?: string;
+    host_keys?: Array<string>;
+};
+
+/**
+ * WebhookStorage
+ *
+ * What an HTTP request answers with. `${NAME}` in the URL and the headers is resolved only in the run.
+ */
+export type WebhookStorage = {
+    kind: 'webhook';
+    url: string;
+    method?: string;
+    headers?: {
+        [key: string]: string;
+    };
+};
+
+/**
+ * ObjectStorage
+ *
+ * An object of a bucket: `s3://`, `gs://` or `az://`. `variables` are options whose values environment variables hold.
+ */
+export type ObjectStorage = {
+    kind: 'object';
+    url: string;
+    options?: {
+        [key: string]: string;
+    };
+    variables?: {
+        [key: string]: string;
+    };
+};
+
+/**
+ * ExtensionStorage
+ *
+ * A storage of another package, by its `name` among the entry points `headrace.storages`.
+ *
+ * `facts` are the package's own; `variables` the environment variables that it needs in the run.
+ */
+export type ExtensionStorage = {
+    kind: 'extension';
+    name: string;
+    facts?: {
+        [key: string]: string;
+    };
+    variables?: Array<string>;
+};
+
+/**
  * Registered
  *
  * `created` is False where nothing that makes a version had changed; `message` says so in words.
@@ -1029,7 +1188,15 @@ export type FlowVersion = {
         kind?: 'local';
     } & LocalStorage) | ({
         kind?: 'module';
-    } & ModuleStorage);
+    } & ModuleStorage) | ({
+        kind?: 'git';
+    } & GitStorage) | ({
+        kind?: 'webhook';
+    } & WebhookStorage) | ({
+        kind?: 'object';
+    } & ObjectStorage) | ({
+        kind?: 'extension';
+    } & ExtensionStorage);
     headrace_version: string;
     python_version: string;
 };
@@ -1178,24 +1345,24 @@ export type ListSchedules = {
 };
 
 /**
- * Page[Schedule]
+ * Page[FlowSchedule]
  *
  * A part of a list; `next` is the cursor of the following part, None at the end.
  */
-export type PageSchedule = {
-    items: Array<HeadraceWireSchedulesSchedule>;
+export type PageFlowSchedule = {
+    items: Array<FlowSchedule>;
     next?: string | null;
 };
 
 /**
- * Schedule
+ * FlowSchedule
  *
  * A schedule of a flow. `origin` is code or people.
  *
  * `sentence` says in words when it fires; `idle` why it makes no runs, where it makes none. `schedule` is None where
  * what is stored cannot be read; `idle` then says what is wrong with it.
  */
-export type HeadraceWireSchedulesSchedule = {
+export type FlowSchedule = {
     id: string;
     flow_id: string;
     flow: string;
@@ -1203,7 +1370,7 @@ export type HeadraceWireSchedulesSchedule = {
     project: string;
     name: string;
     origin: string;
-    schedule: HeadraceCoreSchedulesSchedule | null;
+    schedule: Schedule | null;
     sentence: string;
     active: boolean;
     idle: Reason | null;
@@ -1245,7 +1412,7 @@ export type LastCatchUp = {
  */
 export type CreateSchedule = {
     flow_id: string;
-    schedule: HeadraceCoreSchedulesSchedule;
+    schedule: Schedule;
     name?: string;
 };
 
@@ -1256,17 +1423,17 @@ export type CreateSchedule = {
  */
 export type PreviewSchedule = {
     schedule_id?: string | null;
-    schedule?: HeadraceCoreSchedulesSchedule | null;
+    schedule?: Schedule | null;
     since?: string | null;
     count?: number;
 };
 
 /**
- * Preview
+ * SchedulePreview
  *
  * What a schedule will do: in words, and the next firings.
  */
-export type HeadraceWireSchedulesPreview = {
+export type SchedulePreview = {
     sentence: string;
     firings: Array<Firing>;
 };
@@ -1299,7 +1466,7 @@ export type ScheduleRef = {
 export type UpdateSchedule = {
     schedule_id: string;
     name?: string | null;
-    schedule?: HeadraceCoreSchedulesSchedule | null;
+    schedule?: Schedule | null;
     active?: boolean | null;
 };
 
@@ -1357,7 +1524,9 @@ export type CreateFlowRun = {
         kind?: 'local';
     } & LocalRun) | ({
         kind?: 'docker';
-    } & DockerRun) | null;
+    } & DockerRun) | ({
+        kind?: 'kubernetes';
+    } & KubernetesRun) | null;
     log_level?: string;
     idempotency_key?: string | null;
     priority?: number | null;
@@ -1397,7 +1566,9 @@ export type FlowRun = {
         kind?: 'local';
     } & LocalRun) | ({
         kind?: 'docker';
-    } & DockerRun);
+    } & DockerRun) | ({
+        kind?: 'kubernetes';
+    } & KubernetesRun);
     log_level: string;
     on_lost: string;
     created_at: string;
@@ -1889,20 +2060,32 @@ export type Assignment = {
         kind?: 'local';
     } & LocalStorage) | ({
         kind?: 'module';
-    } & ModuleStorage);
+    } & ModuleStorage) | ({
+        kind?: 'git';
+    } & GitStorage) | ({
+        kind?: 'webhook';
+    } & WebhookStorage) | ({
+        kind?: 'object';
+    } & ObjectStorage) | ({
+        kind?: 'extension';
+    } & ExtensionStorage);
     content_sha256: string;
     run_config: ({
         kind?: 'local';
     } & LocalRun) | ({
         kind?: 'docker';
-    } & DockerRun);
+    } & DockerRun) | ({
+        kind?: 'kubernetes';
+    } & KubernetesRun);
     executor: ({
         kind?: 'local';
     } & LocalExecutor) | ({
         kind?: 'thread';
     } & ThreadExecutor) | ({
         kind?: 'process';
-    } & ProcessExecutor);
+    } & ProcessExecutor) | ({
+        kind?: 'dask';
+    } & DaskExecutor);
     parameters: {
         [key: string]: unknown;
     };
@@ -2171,10 +2354,13 @@ export type StartFlowRun = {
  * HeartbeatFlowRun
  *
  * The supervisor's sign of life; the answer is held until there is an order, at most a heartbeat's time.
+ *
+ * `running_seconds` is how long this attempt has been running, by the supervisor's own clock.
  */
 export type HeartbeatFlowRun = {
     flow_run_id: string;
     fence: number;
+    running_seconds?: number | null;
 };
 
 /**
@@ -2399,7 +2585,9 @@ export type RerunFlowRun = {
         kind?: 'local';
     } & LocalRun) | ({
         kind?: 'docker';
-    } & DockerRun) | null;
+    } & DockerRun) | ({
+        kind?: 'kubernetes';
+    } & KubernetesRun) | null;
     log_level?: string | null;
 };
 
@@ -2478,7 +2666,7 @@ export type Backfill = {
     flow: string;
     project: string;
     schedule_id: string | null;
-    schedule: HeadraceCoreSchedulesSchedule;
+    schedule: Schedule;
     since: string;
     until: string;
     parallel: number;
@@ -2511,7 +2699,7 @@ export type Backfill = {
 export type CreateBackfill = {
     schedule_id?: string | null;
     flow_id?: string | null;
-    schedule?: HeadraceCoreSchedulesSchedule | null;
+    schedule?: Schedule | null;
     since: string;
     until: string;
     parallel?: number;
@@ -3043,11 +3231,11 @@ export type PreviewRetention = {
 };
 
 /**
- * Preview
+ * RetentionPreview
  *
  * Rows by table that the next rounds would remove; `flow_runs` are whole runs.
  */
-export type HeadraceWireRetentionPreview = {
+export type RetentionPreview = {
     would_remove: {
         [key: string]: number;
     };
@@ -4472,7 +4660,15 @@ export type RegisterFlowData = {
             kind?: 'local';
         } & LocalStorage) | ({
             kind?: 'module';
-        } & ModuleStorage);
+        } & ModuleStorage) | ({
+            kind?: 'git';
+        } & GitStorage) | ({
+            kind?: 'webhook';
+        } & WebhookStorage) | ({
+            kind?: 'object';
+        } & ObjectStorage) | ({
+            kind?: 'extension';
+        } & ExtensionStorage);
         headrace_version?: string;
         python_version?: string;
     };
@@ -4850,7 +5046,7 @@ export type ListSchedulesResponses = {
     /**
      * Done.
      */
-    200: PageSchedule;
+    200: PageFlowSchedule;
 };
 
 export type ListSchedulesResponse = ListSchedulesResponses[keyof ListSchedulesResponses];
@@ -4858,7 +5054,7 @@ export type ListSchedulesResponse = ListSchedulesResponses[keyof ListSchedulesRe
 export type CreateScheduleData = {
     body: {
         flow_id: string;
-        schedule: HeadraceCoreSchedulesSchedule;
+        schedule: Schedule;
         name?: string;
     };
     path?: never;
@@ -4879,7 +5075,7 @@ export type CreateScheduleResponses = {
     /**
      * Done.
      */
-    200: HeadraceWireSchedulesSchedule;
+    200: FlowSchedule;
 };
 
 export type CreateScheduleResponse = CreateScheduleResponses[keyof CreateScheduleResponses];
@@ -4887,7 +5083,7 @@ export type CreateScheduleResponse = CreateScheduleResponses[keyof CreateSchedul
 export type PreviewScheduleData = {
     body: {
         schedule_id?: string | null;
-        schedule?: HeadraceCoreSchedulesSchedule | null;
+        schedule?: Schedule | null;
         since?: string | null;
         count?: number;
     };
@@ -4909,7 +5105,7 @@ export type PreviewScheduleResponses = {
     /**
      * Done.
      */
-    200: HeadraceWireSchedulesPreview;
+    200: SchedulePreview;
 };
 
 export type PreviewScheduleResponse = PreviewScheduleResponses[keyof PreviewScheduleResponses];
@@ -4963,7 +5159,7 @@ export type ReadScheduleResponses = {
     /**
      * Done.
      */
-    200: HeadraceWireSchedulesSchedule;
+    200: FlowSchedule;
 };
 
 export type ReadScheduleResponse = ReadScheduleResponses[keyof ReadScheduleResponses];
@@ -4971,7 +5167,7 @@ export type ReadScheduleResponse = ReadScheduleResponses[keyof ReadScheduleRespo
 export type UpdateScheduleData = {
     body: {
         name?: string | null;
-        schedule?: HeadraceCoreSchedulesSchedule | null;
+        schedule?: Schedule | null;
         active?: boolean | null;
     };
     path: {
@@ -4994,7 +5190,7 @@ export type UpdateScheduleResponses = {
     /**
      * Done.
      */
-    200: HeadraceWireSchedulesSchedule;
+    200: FlowSchedule;
 };
 
 export type UpdateScheduleResponse = UpdateScheduleResponses[keyof UpdateScheduleResponses];
@@ -5107,7 +5303,9 @@ export type CreateFlowRunData = {
             kind?: 'local';
         } & LocalRun) | ({
             kind?: 'docker';
-        } & DockerRun) | null;
+        } & DockerRun) | ({
+            kind?: 'kubernetes';
+        } & KubernetesRun) | null;
         log_level?: string;
         idempotency_key?: string | null;
         priority?: number | null;
@@ -5987,6 +6185,7 @@ export type StartFlowRunResponse = StartFlowRunResponses[keyof StartFlowRunRespo
 export type HeartbeatFlowRunData = {
     body: {
         fence: number;
+        running_seconds?: number | null;
     };
     path: {
         flow_run_id: string;
@@ -6242,7 +6441,9 @@ export type RerunFlowRunData = {
             kind?: 'local';
         } & LocalRun) | ({
             kind?: 'docker';
-        } & DockerRun) | null;
+        } & DockerRun) | ({
+            kind?: 'kubernetes';
+        } & KubernetesRun) | null;
         log_level?: string | null;
     };
     path: {
@@ -6284,7 +6485,9 @@ export type PreviewRerunData = {
             kind?: 'local';
         } & LocalRun) | ({
             kind?: 'docker';
-        } & DockerRun) | null;
+        } & DockerRun) | ({
+            kind?: 'kubernetes';
+        } & KubernetesRun) | null;
         log_level?: string | null;
     };
     path: {
@@ -6345,7 +6548,7 @@ export type CreateBackfillData = {
     body: {
         schedule_id?: string | null;
         flow_id?: string | null;
-        schedule?: HeadraceCoreSchedulesSchedule | null;
+        schedule?: Schedule | null;
         since: string;
         until: string;
         parallel?: number;
@@ -6383,7 +6586,7 @@ export type PlanBackfillData = {
     body: {
         schedule_id?: string | null;
         flow_id?: string | null;
-        schedule?: HeadraceCoreSchedulesSchedule | null;
+        schedule?: Schedule | null;
         since: string;
         until: string;
         parallel?: number;
@@ -6996,7 +7199,7 @@ export type PreviewRetentionResponses = {
     /**
      * Done.
      */
-    200: HeadraceWireRetentionPreview;
+    200: RetentionPreview;
 };
 
 export type PreviewRetentionResponse = PreviewRetentionResponses[keyof PreviewRetentionResponses];

@@ -1,4 +1,4 @@
-import type { HeadraceCoreSchedulesSchedule as Schedule } from '@/api/generated'
+import type { Schedule } from '@/api/generated'
 import { Badge } from '@/ui/Badge'
 import { exactTime, formatSeconds } from '@/ui/times'
 

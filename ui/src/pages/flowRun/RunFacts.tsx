@@ -37,6 +37,22 @@ export function RunFacts({ run }: { run: FlowRun }) {
           {run.attempt}
           {run.rescues > 0 && ` (${run.rescues} rescued)`}
         </Fact>
+        {run.restarted_from !== null && (
+          <Fact name="Re-run of">
+            <Link
+              to="/flow-runs/$flowRunId"
+              params={{ flowRunId: run.restarted_from }}
+              className="text-accent hover:underline"
+            >
+              an earlier run
+            </Link>
+          </Fact>
+        )}
+        {run.mark && (
+          <Fact name={`Marked as ${run.mark.type}`}>
+            {run.mark.reason} <span className="text-muted">by {run.mark.by}</span> <Time at={run.mark.at} />
+          </Fact>
+        )}
         {run.labels.length > 0 && (
           <Fact name="Labels">
             <span className="flex flex-wrap gap-1">

@@ -1,11 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { History } from 'lucide-react'
 import { isMissing } from '@/api/client'
 import { lastLinesQuery } from '@/api/logs'
 import type { FlowRun, ResultRef, State } from '@/api/generated'
+import { useMay } from '@/api/me'
 import { taskRunQuery } from '@/api/runs'
 import type { TaskChoice } from '@/pages/flowRun/parts'
 import { useNames, useSelected, useTaskRuns } from '@/pages/flowRun/useRun'
+import { buttonClass } from '@/ui/Button'
 import { CopyText } from '@/ui/CopyButton'
 import { ErrorState } from '@/ui/EmptyState'
 import { Facts } from '@/ui/Facts'
@@ -27,6 +30,7 @@ export function TaskRunCard({ run, choice }: { run: FlowRun; choice: TaskChoice 
   const names = useNames(run)
   const name = names.get(slug) ?? slug
   const [, select] = useSelected()
+  const mayRun = useMay('run')
   const listed = useTaskRuns(run).data?.some((task) => task.slug === slug) ?? true
   const query = useQuery({ ...taskRunQuery(run.id, slug, mapIndex), enabled: listed })
   const missing = !listed || isMissing(query.error)
@@ -70,6 +74,20 @@ export function TaskRunCard({ run, choice }: { run: FlowRun; choice: TaskChoice 
           )}
           <States states={query.data.states} />
           <Result result={query.data.task_run.result} />
+          {mayRun && isFinished(run.state.type) && (
+            <Link
+              to="."
+              search={(before) => ({
+                ...before,
+                ask: 'rerun',
+                from: mapIndex < 0 ? slug : `${slug}[${mapIndex}]`,
+              })}
+              className={buttonClass('plain', 'self-start')}
+            >
+              <History aria-hidden size={16} />
+              Re-run from here
+            </Link>
+          )}
         </>
       )}
       {!missing && <LastLines run={run} choice={choice} />}

@@ -17,11 +17,14 @@ export function AskForMail({
   title,
   label,
   sent,
+  closed = '',
   ask,
 }: {
   title: string
   label: string
   sent: string
+  /** Why nothing is asked here. */
+  closed?: string
   ask: Asking
 }) {
   const [email, setEmail] = useState('')
@@ -34,8 +37,8 @@ export function AskForMail({
 
   return (
     <Door title={title}>
-      {ask.isSuccess ? (
-        <p role="status">{sent}</p>
+      {closed || ask.isSuccess ? (
+        <p role="status">{closed || sent}</p>
       ) : (
         <form onSubmit={submit} className="flex flex-col gap-4">
           <Field label="Email" error={errors.fields.email}>
