@@ -37,21 +37,22 @@ class Local:
         if self._added is not None:
             self._added.unlink(missing_ok=True)
 
-    def load(self, reference: wire_storage.Storage) -> bytes:
+    @classmethod
+    def load(cls, reference: wire_storage.Storage) -> bytes:
         assert isinstance(reference, wire_storage.LocalStorage)
         path = Path(reference.path)
         try:
             # a symlink may have been swapped in, and opening a pipe would wait for ever
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise errors.ContentError(_missing(reference)) from None
+            raise errors.ContentMissing(_missing(reference)) from None
         except OSError as error:
-            raise errors.ContentError(
+            raise errors.StorageUnreachable(
                 f"the flow's content cannot be read from {path}: {error.strerror or error}."
             ) from None
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise errors.ContentError(f"the flow's content cannot be read: {path} is not a regular file.")
+            raise errors.ContentMissing(f"the flow's content cannot be read: {path} is not a regular file.")
         with os.fdopen(handle, "rb") as file:
             return file.read()
 

@@ -15,8 +15,9 @@ class Module:
     def __init__(self, module: str, attribute: str) -> None:
         self._reference = wire_storage.ModuleStorage(module=module, attribute=attribute)
 
-    def content(self) -> bytes:
-        """The content to register."""
+    def content(self, flow: str = "", file: str | None = None) -> bytes:
+        """The content to register: the name, whatever the flow and wherever it was defined."""
+        del flow, file
         return _content(self._reference)
 
     def save(self, content: bytes, sha256: str, *, project: str, flow: str) -> wire_storage.ModuleStorage:
@@ -29,7 +30,8 @@ class Module:
     def withdraw(self) -> None:
         """Nothing is ever added: the module is installed by other means."""
 
-    def load(self, reference: wire_storage.Storage) -> bytes:
+    @classmethod
+    def load(cls, reference: wire_storage.Storage) -> bytes:
         assert isinstance(reference, wire_storage.ModuleStorage)
         return _content(reference)
 

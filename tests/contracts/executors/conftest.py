@@ -1,6 +1,6 @@
 """The executors that the conformance suite runs over, and what runs a small flow on one of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ EXECUTORS = {
     "local": executors.LocalExecutor(),
     "thread": executors.ThreadExecutor(workers=3),
     "process": executors.ProcessExecutor(workers=1),
+    "dask": executors.DaskExecutor(address="of the fixture"),
 }
 
 
@@ -41,6 +42,22 @@ class Bench:
         return self.runner(body, **given).run()
 
 
+@pytest.fixture(scope="session")
+def dask_address() -> Iterator[str]:
+    """One Dask cluster for all: two worker processes of two threads each. Runs do not show its dashboard."""
+    import dask.config
+    import distributed
+
+    with (
+        dask.config.set({"distributed.dashboard.link": ""}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=":0") as cluster,
+    ):
+        yield cluster.scheduler_address
+
+
 @pytest.fixture(params=EXECUTORS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "dask":
+        address = request.getfixturevalue("dask_address")
+        return Bench(executors.DaskExecutor(address=address), tmp_path)
     return Bench(EXECUTORS[request.param], tmp_path)
