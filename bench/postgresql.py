@@ -1,5 +1,6 @@
 """A PostgreSQL for the measurements: a folder of its own, reached by a Unix socket there, durable as it comes."""
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -76,6 +77,25 @@ def running(programs: dict[str, str]) -> Iterator[Database]:
         server.send_signal(signal.SIGINT)  # its fast way to end
         server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def another(database: Database) -> Database:
+    """A second, empty one on the same server; for SQLite another file, which its home names."""
+    if not database.url:
+        return Database(database.name)
+    url = database.url.replace("/bench?", "/another?")
+    asyncio.run(_create(database.url, "another"))
+    return Database(database.name, url, database.process)
+
+
+async def _create(url: str, name: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
 
 
 def _program(name: str) -> str | None:

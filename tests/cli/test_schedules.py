@@ -144,3 +144,16 @@ def test_the_library_has_a_method_for_each(api: Client) -> None:
     api.schedules.delete(schedule.id)
     with pytest.raises(errors.NotFound):
         api.schedules.read(schedule.id)
+
+
+def test_r11_a_schedule_s_runs_are_given_a_priority_and_slots(run: Run, api: Client) -> None:
+    status, said = run(*("create", "sales/daily", "--cron", "0 6 * * *", "--priority", "5", "--slots", "2"))
+    assert status == 0, said
+    assert "priority  5" in said
+    assert "slots  2" in said
+    (made,) = api.schedules.list()
+    assert made.schedule is not None
+    assert (made.schedule.priority, made.schedule.slots) == (5, 2)
+    assert {made.priority for made in api.list_flow_runs()} == {5}
+    status, said = run("create", "sales/daily", "--every", "1h", "--priority", "500")
+    assert (status, "The schedule's priority is wrong" in said) == (2, True)

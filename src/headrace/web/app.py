@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from starlette.websockets import WebSocket, WebSocketState
 
-from headrace import errors, wire
+from headrace import errors, tracing, wire
 from headrace.web import bodies, guard, handlers, ids, metrics, openapi, problems, replies, routes, static
 from headrace.web.replies import Reply
 from headrace.web.service import Bearer, Cookie, Redirector, Service, Visit
@@ -165,12 +165,24 @@ class App:
         return self._static.reply(asked.path, asked.headers)
 
     async def _operation(self, asked: _Asked) -> Reply:
+        if (reason := self._ready()) is not None:
+            raise errors.Unavailable(f"this server is not ready: {reason}", retry_after=1)
         route, path = self._routes.find(asked.method, asked.path)
         operation = route.operation
         asked.operation = operation.name
         _check_protocol(asked.headers)
         bodies.check_announced(asked.headers, operation.limit)
         await self._admit(asked, operation)
+        # whoever is not known does not decide what is told to the collector
+        known = asked.caller.kind != "anonymous"
+        parent = asked.headers.get(b"traceparent") if known else None
+        with tracing.operation(operation.name, asked.method, operation.path, parent) as answered:
+            reply = await self._perform(route, path, asked)
+            answered(reply.status)
+            return reply
+
+    async def _perform(self, route: routes.Route, path: dict[str, str], asked: _Asked) -> Reply:
+        operation = route.operation
         body = await bodies.read(asked.receive, operation.limit)
         if body and asked.headers.get(b"content-type") and not guard.is_json(asked.headers):
             raise errors.Invalid("the content type must be application/json")
@@ -282,9 +294,8 @@ class App:
         asked.caller = await self._identify(asked, lenient=False)
         if not asked.caller.may(accounts.Permission.READ):
             raise errors.Unauthenticated if asked.caller.kind == "anonymous" else errors.Forbidden
-        return Reply(
-            200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], self._metrics.text()
-        )
+        kind = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+        return Reply(200, [kind], await self._metrics.text())
 
     async def _description(self, asked: _Asked) -> Reply:
         if self._openapi is None:

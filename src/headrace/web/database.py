@@ -30,6 +30,12 @@ class Backend(Protocol):
     @property
     def short_of_room(self) -> bool: ...
 
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def moved(self) -> bool: ...
+
     def keep_reserve(self) -> None: ...
 
     async def start(self) -> None: ...
@@ -37,6 +43,8 @@ class Backend(Protocol):
     async def write(self, work: Work[T]) -> T: ...
 
     async def read(self, work: Work[T]) -> T: ...
+
+    async def settle(self, work: Work[T]) -> T: ...
 
     async def line(self, heard: Callable[[str, bool], None]) -> lines.Line: ...
 
@@ -82,6 +90,16 @@ class Database:
         """The disk was full, and only its reserve lets anything be written: what can be done without is to be left out."""
         return self._backend.short_of_room
 
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the writer, or for a connection."""
+        return self._backend.waiting
+
+    @property
+    def moved(self) -> bool:
+        """Another PostgreSQL server has taken over: nothing is read or written before somebody has settled that."""
+        return self._backend.moved
+
     def keep_reserve(self) -> None:
         """Takes the reserve again, when there is room for it."""
         self._backend.keep_reserve()
@@ -104,6 +122,10 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """What `work` returns; it sees one state of the database and cannot write."""
         return await self._backend.read(work)
+
+    async def settle(self, work: Work[T]) -> T:
+        """As `write`, wherever the database is by now. From here on it is where it should be."""
+        return await self._backend.settle(work)
 
     async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
         """A line to the other servers of a database that is shared. Raises errors.Unavailable."""

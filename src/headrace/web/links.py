@@ -28,7 +28,8 @@ _FAILED, INVALID = "25P02", "22000"
 #: database that comes back is not met by everybody at once.
 PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
-_NOW = "SELECT now()"
+#: With the time the timeline: it changes when a standby takes over, or the past is played back, and in no other case.
+_NOW = "SELECT now(), left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 
 class BusyError(Exception):
@@ -37,6 +38,10 @@ class BusyError(Exception):
 
 class LostError(Exception):
     """The connection has ended. What was being committed on it is committed, or it is not."""
+
+
+class MovedError(Exception):
+    """Another PostgreSQL server has taken over since: what this one acknowledged last may be lost."""
 
 
 class RefusedError(Exception):
@@ -65,11 +70,17 @@ class Link:
         await self._say(how)
 
     async def perform(
-        self, work: Callable[[sa.Connection, datetime], T], clock: Callable[[], datetime] | None
+        self,
+        work: Callable[[sa.Connection, datetime], T],
+        clock: Callable[[], datetime] | None,
+        timeline: str | None = None,
     ) -> T:
-        """What `work` returns inside the transaction that was begun, after COMMIT. What it raises comes after ROLLBACK."""
+        """What `work` returns inside the transaction that was begun, after COMMIT. What it raises comes after ROLLBACK.
+
+        Raises MovedError, and does nothing, on another timeline than this one.
+        """
         try:
-            now: datetime = clock() if clock else await self._say(_NOW, self._driver.fetchval)
+            now = clock() if clock else await self._now(timeline)
             value = await greenlet_spawn(work, self._connection, now)
             await self._commit()
         except BaseException as error:
@@ -79,6 +90,12 @@ class Link:
                 self._broken = False
             raise
         return value
+
+    async def _now(self, timeline: str | None) -> datetime:
+        now, found = await self._say(_NOW, self._driver.fetchrow)
+        if timeline not in (None, found):
+            raise MovedError
+        return now
 
     def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
         """The connection as a line to other servers; it is good for nothing else then."""
@@ -113,6 +130,8 @@ class Links:
 
     def __init__(self, connect: Callable[[], Awaitable[Link]], most: int) -> None:
         self._connect = connect
+        #: How many wait for one.
+        self.waiting = 0
         self._free: list[Link] = []
         self._places = asyncio.Semaphore(most)
         self._closed = False
@@ -161,11 +180,14 @@ class Links:
         await self.forget()
 
     async def _wait(self, seconds: float) -> None:
+        self.waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 await self._places.acquire()
         except TimeoutError:
             raise BusyError from None
+        finally:
+            self.waiting -= 1
 
     async def _open(self) -> Link:
         if self._failure is not None and time.monotonic() < self._paused_until:

@@ -1,7 +1,8 @@
 """Loops: the periodic duties of a service, all of one shape.
 
-A loop claims work in one transaction, does its I/O with none open, and records in another. Any number of servers may
-run it: a lease row lets one at a time do it, to save work, and doing it twice is harmless. An error never ends it.
+A loop claims work in one transaction, does its I/O with none open, and records in another. Every server runs it, and doing
+it twice is harmless. For work that nobody waits for a lease row lets one at a time do it, to save the others the looking.
+An error never ends it.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A lease lasts at least this long, so that an idle loop seldom writes.
+#: How long a lease lasts: so long a server that was killed keeps a loop from the others.
 LEASE = timedelta(seconds=15)
 #: After errors in a row the loop waits up to this long.
 LONGEST_BACKOFF = timedelta(seconds=60)
@@ -34,27 +35,34 @@ LONGEST_BACKOFF = timedelta(seconds=60)
 class Loop:
     """A duty: `run_once(service)` does it and returns when it is due again (None: after `every`).
 
-    One that is not `leased` is done by every server, for itself.
+    One that is `leased` is done by one server at a time; the others look again when its lease may be over.
     """
 
     name: str
     every: timedelta
     run_once: Callable[[Any], Awaitable[timedelta | None]]
-    leased: bool = True
+    leased: bool = False
 
 
 class Running:
-    """A loop at work for one service. `runs` counts how often it was done, `error` is how it failed last, if it did."""
+    """A loop at work for one service. `runs` counts how often it was done, `error` is how it failed last, if it did, and
+    `age` tells the seconds since.
+    """
 
     def __init__(self, loop: Loop, service: "service.Service") -> None:
         self.loop = loop
         self.runs = 0
         self.error: Exception | None = None
+        self._done_at = time.monotonic()
         self._service = service
         self._poked = asyncio.Event()
         self._ran = asyncio.Condition()
         self._lease = _Lease(loop, service)
         self._failures = 0
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._done_at
 
     def poke(self) -> None:
         """Lets it run now; on the event loop's thread only."""
@@ -74,6 +82,7 @@ class Running:
             delay = await self._once()
             async with self._ran:
                 self.runs += 1
+                self._done_at = time.monotonic()
                 self._ran.notify_all()
 
     async def _sleep(self, delay: timedelta) -> None:
@@ -87,7 +96,7 @@ class Running:
     async def _once(self) -> timedelta:
         try:
             if self.loop.leased and not await self._lease.hold():
-                return self.loop.every
+                return min(self.loop.every, LEASE)
             delay = await self.loop.run_once(self._service)
         except Exception as error:  # noqa: BLE001 - an error never ends a loop; it is logged and tried again
             return self._failed(error)
@@ -130,14 +139,14 @@ class _Lease:
         self._name = loop.name
         self._service = service
         self._holder = f"{socket.gethostname()}/{ids.uuid7()}"
-        self._length = max(LEASE, 3 * loop.every)
         #: Until when to trust the row, on the monotonic clock. Counted from before the question, so it ends early.
         self._trusted = 0.0
         table = service.tables.loop_leases
-        moment = sa.bindparam("moment", type_=table.c.until.type)
-        mine = sa.or_(table.c.holder == sa.bindparam("me"), table.c.until < moment)
+        moment, end = (sa.bindparam(name, type_=table.c.until.type) for name in ("moment", "end"))
+        # one that ends later than any granted now was granted before the clock was set back
+        mine = sa.or_(table.c.holder == sa.bindparam("me"), table.c.until < moment, table.c.until > end)
         self._take = sa.update(table).where(table.c.loop == sa.bindparam("name"), mine).values(
-            holder=sa.bindparam("me"), until=sa.bindparam("end", type_=table.c.until.type)
+            holder=sa.bindparam("me"), until=end
         )  # fmt: skip
         self._find = sa.select(table.c.holder).where(table.c.loop == sa.bindparam("name"))
         self._make = table.insert()
@@ -150,11 +159,11 @@ class _Lease:
             return True
         held = await self._service.write(self._row)
         if held:
-            self._trusted = asked + self._length.total_seconds() / 2
+            self._trusted = asked + LEASE.total_seconds() / 2
         return held
 
     def _row(self, call: "handlers.Call[Any]") -> bool:
-        end = call.now + self._length
+        end = call.now + LEASE
         values = {"name": self._name, "me": self._holder, "moment": call.now, "end": end}
         if call.connection.execute(self._take, values).rowcount:
             return True

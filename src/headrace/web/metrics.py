@@ -1,72 +1,116 @@
 """Figures for Prometheus: counted as plain numbers, written in its format only when somebody asks."""
 
-import bisect
-import itertools
+import asyncio
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from headrace import errors
 from headrace.web import service
+from headrace.web.figures import Figure, Histogram, single
 
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_BOUNDS = (*(f"{bound:g}" for bound in _BUCKETS), "+Inf")
+#: For so many seconds what was looked up in the database is shown again, however many ask.
+FRESH_SECONDS = 5.0
 
 
 class Metrics:
-    """What is counted of a service's requests, and of its loops when it is asked."""
+    """What is counted of a service's requests; what it, its loops and its nouns tell of themselves when somebody asks."""
 
     def __init__(self, owner: "service.Service") -> None:
         self._owner = owner
-        self._requests: Counter[tuple[str, int]] = Counter()
-        self._seconds: dict[str, float] = {}
-        #: By operation: how many requests fell into each bucket, the last one without a bound.
-        self._lengths: dict[str, list[int]] = {}
+        self._requests: Counter[tuple[str, ...]] = Counter()
+        self._lengths: dict[tuple[str, ...], Histogram] = {}
+        self._known: Sequence[Figure] = ()
+        self._known_until = 0.0
+        self._looking = asyncio.Lock()
 
     def count(self, operation: str, status: int, seconds: float) -> None:
-        self._requests[operation, status] += 1
-        self._seconds[operation] = self._seconds.get(operation, 0.0) + seconds
-        lengths = self._lengths.setdefault(operation, [0] * len(_BOUNDS))
-        lengths[bisect.bisect_left(_BUCKETS, seconds)] += 1
+        self._requests[operation, str(status)] += 1
+        self._lengths.setdefault((operation,), Histogram()).add(seconds)
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Prometheus' text format."""
         # 60 ms of a server's start, and many are never asked
         import prometheus_client
         from prometheus_client import process_collector
 
+        everything = [*self._own(), *await self._looked_up()]
         registry = prometheus_client.CollectorRegistry()
-        registry.register(self)  # type: ignore[arg-type] - what it needs is `collect`
+        registry.register(_Collector(everything))  # type: ignore[arg-type] - what it needs is `collect`
         process_collector.ProcessCollector(registry=registry)
         return prometheus_client.generate_latest(registry)
+
+    async def _looked_up(self) -> Sequence[Figure]:
+        """From the database; nothing while it does not answer, which the service's own figures outlive."""
+        async with self._looking:
+            if time.monotonic() >= self._known_until:
+                try:
+                    self._known = await self._owner.figures(self._owner)
+                except errors.Unavailable:
+                    self._known = ()
+                self._known_until = time.monotonic() + FRESH_SECONDS
+            return self._known
+
+    def _own(self) -> Iterator[Figure]:
+        owner, loops = self._owner, self._owner.loops
+        yield Figure(
+            "headrace_requests",
+            "Requests by operation and status.",
+            dict(self._requests),
+            ("operation", "status"),
+            counts=True,
+        )
+        yield Figure("headrace_request_seconds", "Time to answer.", dict(self._lengths), ("operation",))
+        yield single("headrace_held_answers", "Answers held back at the moment.", owner.held)
+        yield single(
+            "headrace_event_loop_lag_seconds", "How late the event loop was, once a second.", owner.lag
+        )
+        yield single(
+            "headrace_database_waiting",
+            "Commands that wait for the database's writer (SQLite) or for a connection (PostgreSQL).",
+            owner.database.waiting,
+        )
+        yield single(
+            "headrace_short_of_room",
+            "1: the disk was full, and its reserve was given up.",
+            float(owner.database.short_of_room),
+        )
+        by_loop: dict[str, tuple[float, float, float]] = {
+            name: (loop.runs, 1 if loop.error else 0, loop.age) for name, loop in loops.items()
+        }
+        for place, (name, words) in enumerate(
+            (
+                ("headrace_loop_runs", "Loops done."),
+                ("headrace_loop_failing", "1: it failed the last time."),
+                ("headrace_loop_age_seconds", "Since it was done last, or its turn was another server's."),
+            )
+        ):
+            values = {(loop,): known[place] for loop, known in by_loop.items()}
+            yield Figure(name, words, values, ("loop",), counts=place == 0)
+
+
+class _Collector:
+    """Figures as the library takes them."""
+
+    def __init__(self, figures: Sequence[Figure]) -> None:
+        self._figures = figures
 
     def collect(self) -> Iterator[Any]:
         """Each figure with its labels; the registry asks for them."""
         from prometheus_client import metrics_core
 
-        requests = metrics_core.CounterMetricFamily(
-            "headrace_requests", "Requests by operation and status.", labels=["operation", "status"]
-        )
-        for (operation, status), count in self._requests.items():
-            requests.add_metric([operation, str(status)], count)
-        seconds = metrics_core.HistogramMetricFamily(
-            "headrace_request_seconds", "Time to answer.", labels=["operation"]
-        )
-        for operation, lengths in self._lengths.items():
-            buckets = list(zip(_BOUNDS, map(float, itertools.accumulate(lengths)), strict=True))
-            seconds.add_metric([operation], buckets, self._seconds[operation])
-        held = metrics_core.GaugeMetricFamily(
-            "headrace_held_answers", "Answers held back at the moment.", value=self._owner.held
-        )
-        runs = metrics_core.CounterMetricFamily("headrace_loop_runs", "Loops done.", labels=["loop"])
-        failing = metrics_core.GaugeMetricFamily(
-            "headrace_loop_failing", "1: it failed the last time.", labels=["loop"]
-        )
-        for name, loop in self._owner.loops.items():
-            runs.add_metric([name], loop.runs)
-            failing.add_metric([name], 1 if loop.error else 0)
-        short = metrics_core.GaugeMetricFamily(
-            "headrace_short_of_room",
-            "1: the disk was full, and its reserve was given up.",
-            value=float(self._owner.database.short_of_room),
-        )
-        yield from (requests, seconds, held, short, runs, failing)
+        for figure in self._figures:
+            lengths = {key: value for key, value in figure.values.items() if isinstance(value, Histogram)}
+            if lengths:
+                family: Any = metrics_core.HistogramMetricFamily(
+                    figure.name, figure.help, labels=figure.labels
+                )
+                for key, length in lengths.items():
+                    family.add_metric(key, length.buckets, length.seconds)
+            else:
+                kind = metrics_core.CounterMetricFamily if figure.counts else metrics_core.GaugeMetricFamily
+                family = kind(figure.name, figure.help, labels=figure.labels)
+                for key, value in figure.values.items():
+                    family.add_metric(key, value)
+            yield family

@@ -5,7 +5,7 @@ import contextlib
 import random
 from collections.abc import Callable, Generator
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.exc
@@ -27,14 +27,17 @@ STATEMENTS = 300
 POOL_SECONDS = 10
 STATEMENT_SECONDS = 20
 #: Of every session. A server that is stopped or cut off in the middle of a transaction holds up the others only for so long.
-_SESSION = {
-    "application_name": "headrace",
+_SESSION = {"application_name": "headrace", "timezone": "UTC"}
+_LIMITS = {
     "statement_timeout": str(STATEMENT_SECONDS * 1000),
     "lock_timeout": "8000",
     "idle_in_transaction_session_timeout": "10000",
-    "timezone": "UTC",
     "jit": "off",
 }
+#: In a database_url: a pooler gives each transaction another session. So nothing is kept in one: statements have no names,
+#: and what a session is told otherwise is told to each transaction, together with its BEGIN.
+POOLER = "pooler"
+_LOCALLY = "".join(f"; SET LOCAL {name} = {value}" for name, value in _LIMITS.items())
 #: How often a command is tried whose transaction lost against another one.
 TRIES = 5
 #: A serialization failure, a deadlock; and a row that came or went between the command's look and its write: the next
@@ -43,7 +46,11 @@ _RETRIED = frozenset({"40001", "40P01", "23505", "23503"})
 #: disk_full; out of memory and too many connections are for a moment.
 _FULL = frozenset({"53100"})
 
+#: Cut off in a transaction; a lock that was not to be had; a standby that does not lead yet.
+_AWAY = frozenset({"25P03", "55P03", "55000"})
+
 _SYNCHRONOUS = sa.text("SHOW synchronous_commit")
+_TIMELINE = sa.text("SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")
 
 
 class Postgres:
@@ -55,8 +62,11 @@ class Postgres:
 
     def __init__(self, url: str, clock: Callable[[], datetime] | None) -> None:
         self._clock = clock
-        self._engine = _engine(url)
+        self._engine, self._pooled = _engine(url)
         self._links = links.Links(self._connect, CONNECTIONS)
+        #: The one that was found when somebody last looked whether anything was lost; None: nobody has.
+        self._timeline: str | None = None
+        self.moved = False
         # what only looks must not keep those waiting who have to say that they live
         self._reads = asyncio.Semaphore(READS)
 
@@ -67,6 +77,11 @@ class Postgres:
                 "PostgreSQL runs with synchronous_commit=off and would lose runs that were acknowledged: turn it on"
                 " (ALTER DATABASE … SET synchronous_commit = on)"
             )
+
+    @property
+    def waiting(self) -> int:
+        """Commands that wait for a connection."""
+        return self._links.waiting
 
     def keep_reserve(self) -> None:
         """There is none."""
@@ -87,6 +102,15 @@ class Postgres:
             async with self._reads:
                 return await self._once("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work)
 
+    async def settle(self, work: Callable[[sa.Connection, datetime], T]) -> T:
+        def found(connection: sa.Connection, now: datetime) -> tuple[T, str]:
+            return work(connection, now), str(connection.scalar(_TIMELINE))
+
+        with _translating():
+            value, timeline = await self._once("BEGIN", found, anywhere=True)
+        self._timeline, self.moved = timeline, False
+        return value
+
     async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
         with _translating():
             link = await self._connect()
@@ -98,7 +122,9 @@ class Postgres:
         await self._links.close()
         await self._engine.dispose()
 
-    async def _once(self, how: str, work: Callable[[sa.Connection, datetime], T]) -> T:
+    async def _once(
+        self, how: str, work: Callable[[sa.Connection, datetime], T], *, anywhere: bool = False
+    ) -> T:
         try:
             link = await self._begin(how)
         except links.LostError:
@@ -106,11 +132,15 @@ class Postgres:
             await self._links.forget()
             link = await self._begin(how)
         try:
-            return await link.perform(work, self._clock)
+            return await link.perform(work, self._clock, None if anywhere else self._timeline)
+        except links.MovedError:
+            self.moved = True
+            raise
         finally:
             await self._links.back(link)
 
     async def _begin(self, how: str) -> links.Link:
+        how = how + _LOCALLY if self._pooled else how
         link = await self._links.take(POOL_SECONDS)
         try:
             await link.begin(how)
@@ -129,21 +159,31 @@ class Postgres:
             raise
 
 
-def _engine(url: str) -> "AsyncEngine":
+def _engine(url: str) -> tuple["AsyncEngine", bool]:
+    """What makes connections there, and whether they are a pooler's."""
     try:
         from sqlalchemy.ext import asyncio as sa_asyncio
 
-        return sa_asyncio.create_async_engine(
-            sa.make_url(url).set(drivername="postgresql+asyncpg"),
+        place = sa.make_url(url).set(drivername="postgresql+asyncpg")
+        pooler = place.query.get(POOLER)
+        if pooler not in (None, "transaction"):
+            raise errors.SettingsError(f"database_url: {POOLER} is transaction or not given, not {pooler!r}")
+        kept: dict[str, Any] = {"prepared_statement_cache_size": STATEMENTS}
+        kept["server_settings"] = _SESSION | _LIMITS
+        if pooler:
+            kept = {
+                "statement_cache_size": 0,
+                "prepared_statement_cache_size": 0,
+                "prepared_statement_name_func": lambda: "",
+                "server_settings": _SESSION,
+            }
+        engine = sa_asyncio.create_async_engine(
+            place.difference_update_query([POOLER]),
             poolclass=sqlalchemy.pool.NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args={
-                "timeout": POOL_SECONDS,
-                "command_timeout": STATEMENT_SECONDS + 5,
-                "server_settings": _SESSION,
-                "prepared_statement_cache_size": STATEMENTS,
-            },
+            connect_args={"timeout": POOL_SECONDS, "command_timeout": STATEMENT_SECONDS + 5, **kept},
         )
+        return engine, pooler is not None
     except ModuleNotFoundError as error:
         raise errors.SettingsError(
             f"PostgreSQL needs the package {error.name}: pip install 'headrace[postgres]'"
@@ -170,6 +210,11 @@ def _is_bad_value(error: sqlalchemy.exc.DBAPIError | links.RefusedError) -> bool
 def _translating() -> Generator[None, None, None]:
     try:
         yield
+    except links.MovedError as error:
+        raise errors.Unavailable(
+            "another PostgreSQL server has taken over the database: what it does not know is being looked after",
+            retry_after=1,
+        ) from error
     except links.BusyError as error:
         raise errors.Unavailable(
             "the server has more to do than its database allows; try again", retry_after=1
@@ -189,7 +234,7 @@ def _translating() -> Generator[None, None, None]:
                 "a number in the request is too large, or a text holds a character that cannot be kept"
             ) from error
         gone = isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated
-        if gone or state[:2] in ("08", "53", "57") or state in ("25P03", "55P03"):
+        if gone or state[:2] in ("08", "53", "57") or state in _AWAY:
             raise errors.Unavailable(
                 "the server's database does not answer; try again", retry_after=1
             ) from error

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from headrace import errors, settings, wire
 from headrace.web import database, handlers, repeats, wakeups
+from headrace.web.figures import Figure, Histogram
 from headrace.wire import operations
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ class Redirect:
 
 #: Sends a browser elsewhere: `(service, visit)`.
 Redirector = Callable[["Service", Visit], Awaitable[Redirect]]
+#: Figures that are looked up. Raises errors.Unavailable where that cannot be done.
+Figures = Callable[["Service"], Awaitable[Sequence[Figure]]]
 #: What is done with an accepted WebSocket: `(service, caller, websocket)`; authenticated and of our own origin.
 Socket = Callable[["Service", handlers.Caller, Any], Awaitable[None]]
 
@@ -77,13 +80,16 @@ class Tables:
 
 
 class Duty(Protocol):
-    """A loop at work: how often it was done, and how it failed last, if it did."""
+    """A loop at work: how often it was done, how long ago, and how it failed last, if it did."""
 
     @property
     def runs(self) -> int: ...
 
     @property
     def error(self) -> Exception | None: ...
+
+    @property
+    def age(self) -> float: ...
 
     def poke(self) -> None:
         """Lets it run now."""
@@ -120,6 +126,8 @@ class Service:
     websockets: path → coroutine, filled by the modules that have live updates.
     redirects: path → coroutine, for browsers that go elsewhere to sign in and come back.
     loops: the periodic duties by name, while they run.
+    lag: how late the event loop was, as often as somebody looked.
+    figures: what the nouns tell an operator, looked up when somebody asks.
     """
 
     def __init__(
@@ -145,6 +153,8 @@ class Service:
         self.websockets: dict[str, Socket] = {}
         self.redirects: dict[str, Redirector] = {}
         self.loops: Mapping[str, Duty] = {}
+        self.lag = Histogram()
+        self.figures: Figures = _no_figures
         self._repeats = repeats.Repeats(tables.requests)
         self._audit = audit
         self._holds: set[Hold] = set()
@@ -219,6 +229,18 @@ class Service:
             action()
         return value
 
+    async def settle(self, work: Callable[[handlers.Call["Service"]], T]) -> T:
+        """As `write`, though another PostgreSQL server may have taken over; from then on nothing stands against it."""
+
+        def transact(connection: sa.Connection, now: datetime) -> tuple[T, handlers.Call["Service"]]:
+            call: handlers.Call[Service] = handlers.Call(connection, now, handlers.SYSTEM, self)
+            return work(call), call
+
+        value, call = await self.database.settle(transact)
+        for action in call.afterwards:
+            action()
+        return value
+
     async def read(
         self, work: Callable[[handlers.Call["Service"]], T], *, caller: handlers.Caller = handlers.SYSTEM
     ) -> T:
@@ -274,3 +296,8 @@ class Service:
             return self.registry.handlers[operation.name]
         except KeyError:
             raise errors.NotFound(f"this server does not have the operation {operation.name}") from None
+
+
+async def _no_figures(service: Service) -> Sequence[Figure]:
+    """There are no nouns yet."""
+    return ()

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import random
 import signal
 import socket
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import uvicorn
 
 from headrace import errors
-from headrace.web import loops, service
+from headrace.web import figures, loops, service
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,9 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 5
 BACKLOG = 2048
 #: The longest pause between two tries to reach a database that does not answer at the start.
-LONGEST_RETRY = 5.0
+LONGEST_RETRY = 0.5
+#: How often the event loop's lag is measured.
+LAG_SECONDS = 1.0
 
 
 class Readiness:
@@ -105,19 +108,29 @@ async def serve(
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         work = asyncio.create_task(_work(owner, duties, prepare, readiness, started), name="work")
         draining = asyncio.create_task(owner.draining.wait(), name="draining")
+        lagging = asyncio.create_task(_measure(owner.lag), name="lag")
         try:
             await asyncio.wait((serving, work, draining), return_when=asyncio.FIRST_COMPLETED)
         finally:
             owner.drain()
             server.should_exit = True
             await asyncio.wait((serving,))
-            for task in (work, draining):
+            for task in (work, draining, lagging):
                 task.cancel()
-            await asyncio.gather(work, draining, return_exceptions=True)
+            await asyncio.gather(work, draining, lagging, return_exceptions=True)
             await owner.close()
     for task in (work, serving):
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error
+
+
+async def _measure(lag: figures.Histogram) -> None:
+    """Once a second, how much later than asked for the event loop comes back: for so long it answered nobody."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_SECONDS
+        await asyncio.sleep(LAG_SECONDS)
+        lag.add(max(loop.time() - due, 0.0))
 
 
 async def _work(
@@ -136,7 +149,7 @@ async def _work(
             if readiness.reason != error.message:
                 log.warning("not ready: %s", error.message)
             readiness.reason = error.message
-            await asyncio.sleep(delay)
+            await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311 - spreads the tries
             delay = min(delay * 2, LONGEST_RETRY)
     readiness.reached()
     if started is not None:

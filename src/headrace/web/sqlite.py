@@ -70,6 +70,8 @@ class Sqlite:
     """A SQLite file, held by this process alone."""
 
     shared = False
+    #: Nobody takes a file over.
+    moved = False
 
     def __init__(self, path: str, clock: Callable[[], datetime], reserve: int | None = None) -> None:
         """`reserve`: how many bytes of the disk are kept for the day when it is full; None leaves that as it is."""
@@ -121,6 +123,11 @@ class Sqlite:
         """The disk was full, and only its reserve lets anything be written."""
         return self._reserve is not None and self._reserve.spent
 
+    @property
+    def waiting(self) -> int:
+        """Commands in the writer's queue."""
+        return self._writer.waiting
+
     def keep_reserve(self) -> None:
         """Takes the reserve, when there is room for it."""
         if self._reserve is not None and not self._reserve.take() and not self._reserve.spent:
@@ -137,11 +144,14 @@ class Sqlite:
 
     async def read(self, work: Callable[[sa.Connection, datetime], T]) -> T:
         if self._closed:
-            raise errors.Unavailable("the server is stopping")
+            raise errors.Unavailable("the server is stopping", retry_after=1)
         loop = asyncio.get_running_loop()
         job = _Job(work, loop, loop.create_future())
         self._reads.put(job)
         return await job.future
+
+    async def settle(self, work: Callable[[sa.Connection, datetime], T]) -> T:
+        return await self.write(work)
 
     async def line(self, heard: Callable[[str, bool], None]) -> lines.Line:
         raise errors.Unavailable("a SQLite file has one server: there are no others to speak with")
@@ -236,11 +246,15 @@ class _Writer:
     def put(self, job: _Job) -> None:
         with self._awake:
             if self._closing:
-                raise errors.Unavailable("the server is stopping")
+                raise errors.Unavailable("the server is stopping", retry_after=1)
             if len(self._jobs) >= WAITING:
                 raise errors.Unavailable("the server has more to write than it can; try again", retry_after=1)
             self._jobs.append(job)
             self._awake.notify()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._jobs)
 
     def close(self) -> None:
         """Writes what waits, then ends."""
@@ -253,11 +267,6 @@ class _Writer:
         while jobs := self._take():
             self._commit(jobs)
             _deliver(jobs)
-        with contextlib.suppress(
-            sqlite3.Error
-        ):  # statistics for the planner are worth having, not failing for
-            self._raw.execute("PRAGMA analysis_limit=400")
-            self._raw.execute("PRAGMA optimize")
         self._connection.close()
 
     def _take(self) -> list[_Job]:

@@ -16,6 +16,7 @@ import sqlalchemy.exc
 
 from headrace import errors
 from headrace.server import tables
+from headrace.server.migrations import statistics
 from headrace.web import database as databases
 from headrace.web import ids
 
@@ -50,6 +51,7 @@ async def prepare(database: databases.Database) -> None:
     """
     found = await database.write(make_or_find)
     if found == HEAD:
+        await database.write(lambda connection, now: statistics.settle(connection))
         return
     if found > HEAD:
         oldest = await database.read(lambda connection, now: _oldest(connection))
@@ -204,6 +206,7 @@ def _settle(connection: sa.Connection, now: datetime) -> None:
     if connection.execute(sa.select(_epochs.c.number).limit(1)).first() is None:
         values = {"number": 1, "id": ids.uuid7(), "reason": "made", "began_at": now}
         connection.execute(_epochs.insert(), values)
+    statistics.settle(connection)
 
 
 def _oldest(connection: sa.Connection) -> str:

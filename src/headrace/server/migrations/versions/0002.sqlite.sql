@@ -70,6 +70,7 @@ id CHAR(32) NOT NULL,
 reason TEXT NOT NULL,
 began_at BIGINT NOT NULL,
 as_of BIGINT,
+place TEXT,
 CONSTRAINT pk_epochs PRIMARY KEY (number)
 )
 --;
