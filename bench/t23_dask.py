@@ -6,9 +6,9 @@ import time
 
 import dask.config
 import distributed
-from measure import Row, report
 
 from headrace import DaskExecutor, flow, task
+from measure import Row, report
 
 TASKS = 10_000
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 5

@@ -273,7 +273,7 @@ class World:
     def suspect(self, server: int) -> None:
         """A server's reaper looks for suspects, and is held up before it takes them up."""
         service = self.services[server]
-        if service.part(Leasing).amnesty_until is None:
+        if not service.part(Leasing).in_amnesty(self.clock.now):
             self.suspects[server], _ = self.run(reaper._page(service, UUID(int=0)))
 
     def sweep_suspects(self, server: int) -> None:

@@ -1,19 +1,18 @@
 """H1: three servers on one PostgreSQL behind a plain round-robin proxy, where each request may reach another one."""
 
 import contextlib
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from three_servers import Several
 from websockets.sync.client import connect
 
 import stack as stacks
 from headrace import client
 from headrace.wire import logs, operations, runs
-from round_robin import RoundRobin
 
 pytestmark = pytest.mark.postgres
 
@@ -41,57 +40,12 @@ def long(seconds: float = 300) -> None:
 """
 
 
-class Several(stacks.Stack):
-    """Three servers, an agent, and the proxy at the address that all others know."""
-
-    def __init__(self, folder: Path, database_url: str) -> None:
-        super().__init__(folder, database_url=database_url)
-        self.ports = [stacks.free_port() for _ in range(3)]
-        self.servers: dict[int, subprocess.Popen[bytes]] = {}
-        self.proxy: RoundRobin | None = None
-
-    def start_all(self) -> None:
-        outer = self.port
-        first, *rest = self.ports
-        # the first one makes what the others find
-        self.port, self.url = first, f"http://127.0.0.1:{first}"
-        self.start_server()
-        assert self.server is not None
-        self.servers[first], self.server = self.server, None
-        for port in rest:
-            self.start_one(port)
-        self.proxy = RoundRobin(outer, self.ports)
-        self.port, self.url = outer, f"http://127.0.0.1:{outer}"
-        self.api.close()
-        self._api = None
-        self.start_agent("a0", limit=4)
-
-    def start_one(self, port: int) -> None:
-        """A server that was not there, or starts again."""
-        self.servers[port] = self._spawn(f"server-{port}", ["-m", "headrace", "server", "--port", str(port)])
-        self.until(lambda: answers(port), f"the server at {port} is ready")
-
-    def close(self) -> None:
-        if self.proxy is not None:
-            self.proxy.close()
-        for process in self.servers.values():
-            self.kill(process)
-        super().close()
-
-
-def answers(port: int) -> bool:
-    probe = client.Client(f"http://127.0.0.1:{port}", "", patience=0)
-    with contextlib.closing(probe), contextlib.suppress(Exception):
-        probe.call(operations.read_me, operations.read_me.request())
-        return True
-    return False
-
-
 @pytest.fixture
 def several(tmp_path: Path, postgres_url: str) -> Iterator[Several]:
     made = Several(tmp_path / "several", postgres_url)
     try:
         made.start_all()
+        made.start_agent("a0", limit=4)
         source = made.folder / "sums.py"
         source.write_text(FLOW)
         made.register(source, "sums")

@@ -8,7 +8,7 @@ from lifecycles import Life
 
 from headrace import errors
 from headrace.core.states import StateType
-from headrace.server import heartbeats
+from headrace.server import heartbeats, reports
 from headrace.server.leasing import Leasing
 from headrace.server.loops import reaper
 from headrace.wire import control, flows, operations, runs
@@ -30,13 +30,17 @@ def pass_time(server: Server, seconds: float) -> None:
         server.run(reaper.run_once(server.service))
 
 
-def live_on(life: Life, held: runs.Assignment, seconds: int) -> None:
-    """The same, while the run's supervisor sends its signs of life."""
-    for second in range(seconds):
+def live_on(life: Life, held: runs.Assignment, since: int, until: int) -> None:
+    """The same, while the run's supervisor sends its signs of life and says for how many seconds it has been running."""
+    for second in range(since, until):
         if second % 5 == 0:
-            beat = heartbeats.Beat(held.flow_run_id, held.fence)
-            life.server.write(lambda call, beat=beat: heartbeats.renew(call, [beat]) and None)
+            beat(life, held, second)
         pass_time(life.server, 1)
+
+
+def beat(life: Life, held: runs.Assignment, ran: float) -> runs.RunAnswer:
+    sign = runs.HeartbeatFlowRun(flow_run_id=held.flow_run_id, fence=held.fence, running_seconds=ran)
+    return life.server.write(lambda call: reports.heartbeat_flow_run(call, sign))
 
 
 def state(life: Life, run: runs.Assignment | runs.FlowRun) -> tuple[StateType, str, str]:
@@ -95,9 +99,9 @@ def test_whoever_asks_for_a_pause_says_how_long_it_may_last(server: Server) -> N
 def test_F62_a_run_whose_supervisor_lives_and_does_not_keep_the_time_out_is_ended(server: Server) -> None:
     life = watched(server, timeout_seconds=60.0, retries=2)
     held = life.running()
-    live_on(life, held, 60 + 20)
+    live_on(life, held, 0, 60 + 21)
     assert state(life, held)[0] is StateType.RUNNING, "its own processes come first"
-    live_on(life, held, 5)
+    assert beat(life, held, 84).orders.superseded
     assert state(life, held) == (StateType.FAILED, "TimedOut", "timed_out"), (
         "nobody knows whether it has stopped"
     )
@@ -118,13 +122,33 @@ def test_a_run_that_is_not_heard_of_is_lost_and_not_timed_out(server: Server) ->
 def test_a_time_out_counts_from_the_start_of_each_attempt(server: Server) -> None:
     life = watched(server, timeout_seconds=60.0, retries=1)
     held = life.running()
-    live_on(life, held, 50)
+    live_on(life, held, 0, 50)
     life.finish(held, StateType.FAILED)
     again = life.claim()
     assert again is not None
     life.start(again)
-    live_on(life, again, 60)
-    assert state(life, again)[0] is StateType.RUNNING
+    live_on(life, again, 0, 60)
+    beat(life, held, 110)
+    assert state(life, again)[0] is StateType.RUNNING, "the attempt before does not speak for this one"
+
+
+def test_a_supervisor_that_does_not_say_for_how_long_it_runs_is_believed(server: Server) -> None:
+    life = watched(server, timeout_seconds=60.0)
+    held = life.running()
+    for _ in range(30):
+        by_hand = heartbeats.Beat(held.flow_run_id, held.fence)
+        server.write(lambda call, sign=by_hand: heartbeats.renew(call, [sign]) and None)
+        pass_time(server, 5)
+    assert state(life, held)[0] is StateType.RUNNING
+
+
+def test_a_held_heartbeat_hears_at_once_that_the_run_has_overrun(server: Server) -> None:
+    life = watched(server, timeout_seconds=60.0)
+    held = life.running()
+    sign = runs.HeartbeatFlowRun(flow_run_id=held.flow_run_id, fence=held.fence, running_seconds=84)
+    answer = server.call(operations.heartbeat_flow_run, sign, life.by(held))
+    assert answer.orders.superseded
+    assert state(life, held) == (StateType.FAILED, "TimedOut", "timed_out")
 
 
 def test_H2_late_is_what_was_due_a_while_ago_as_the_flow_says(server: Server) -> None:

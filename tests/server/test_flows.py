@@ -130,7 +130,12 @@ def test_a_schedule_that_cannot_fill_a_required_parameter_is_refused_with_its_na
     with pytest.raises(errors.Invalid, match="'day' has no default"):
         register(server, parameters=required, schedules=[hourly])
     filled = schedules.cron("0 * * * *", parameters={"day": "monday"})
-    assert register(server, parameters=required, schedules=[filled]).version == 1
+    made = register(server, parameters=required, schedules=[filled])
+    assert made.version == 1
+    # a default in the flow's settings will do: V8
+    settings = flows.UpdateFlow(flow_id=made.flow_id, default_parameters={"day": "tuesday"})
+    server.call(operations.update_flow, settings)
+    assert register(server, parameters=required, schedules=[hourly]).version == 1
 
 
 @pytest.mark.usefixtures("sales")

@@ -20,7 +20,7 @@ from headrace.server import notification_rules, tables
 from headrace.web.outbound import Outbound
 from headrace.wire import flows, operations
 from headrace.wire import notifications as wire
-from receivers import Receiver, say
+from receivers import Received, Receiver, say
 from running import Server
 
 
@@ -175,6 +175,49 @@ def test_a_channel_is_renamed_led_elsewhere_and_keeps_its_signing_secret(
     other = wire.UpdateChannel(channel_id=made.channel.id, target=wire.Slack(url=receiver.url))
     with pytest.raises(errors.Conflict, match="of the kind webhook"):
         told.server.call(operations.update_notification_channel, other)
+
+
+def test_r16_a_new_signing_secret_signs_beside_the_earlier_one_for_a_while(
+    told: Notified, receiver: Receiver
+) -> None:
+    made = told.channel(receiver.url)
+    rotate = wire.RotateSecret(channel_id=made.channel.id, grace_seconds=3600)
+    changed = told.server.call(operations.rotate_signing_secret, rotate)
+    assert changed.signing_secret not in ("", made.signing_secret)
+
+    def signed_with(request: Received) -> list[str]:
+        fields = [part.split("=") for part in request.headers["headrace-signature"].split(",")]
+        signed = f"{fields[0][1]}.".encode() + request.body
+        secrets = (changed.signing_secret, made.signing_secret)
+        by = {hmac.new(each.encode(), signed, hashlib.sha256).hexdigest(): each for each in secrets}
+        return [by[value] for name, value in fields if name == "v1"]
+
+    # it still leads where it led, and a new address keeps both
+    change = wire.UpdateChannel(channel_id=made.channel.id, target=wire.Webhook(url=receiver.url + "/new"))
+    told.server.call(operations.update_notification_channel, change)
+    assert told.test(made.channel.id).delivered
+    told.server.clock.advance(3601)
+    assert told.test(made.channel.id).delivered
+    during, after = receiver.requests
+    assert signed_with(during) == [changed.signing_secret, made.signing_secret]
+    assert signed_with(after) == [changed.signing_secret]
+    assert during.path == "/new"
+
+
+def test_a_signing_secret_is_replaced_at_once_and_only_a_webhook_has_one(
+    told: Notified, receiver: Receiver
+) -> None:
+    made = told.channel(receiver.url)
+    at_once = wire.RotateSecret(channel_id=made.channel.id, grace_seconds=0)
+    told.server.call(operations.rotate_signing_secret, at_once)
+    assert told.test(made.channel.id).delivered
+    assert receiver.requests[0].headers["headrace-signature"].count("v1=") == 1
+    slack = told.channel(target=wire.Slack(url=receiver.url), name="slack")
+    with pytest.raises(errors.Conflict, match="only a webhook"):
+        told.server.call(operations.rotate_signing_secret, wire.RotateSecret(channel_id=slack.channel.id))
+    too_long = wire.RotateSecret(channel_id=made.channel.id, grace_seconds=31 * 24 * 3600)
+    with pytest.raises(errors.Invalid, match="30 days"):
+        told.server.call(operations.rotate_signing_secret, too_long)
 
 
 def test_a_channel_in_use_is_not_deleted_and_a_name_is_given_once(told: Notified) -> None:

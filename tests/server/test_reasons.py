@@ -386,6 +386,9 @@ SAID = {
     "flow_failed": (StateType.FAILED, "Failed"),
     "import_failed": (StateType.FAILED, "Failed"),
     "storage_unreachable": (StateType.CRASHED, "Crashed"),
+    "storage_refused": (StateType.CRASHED, "Crashed"),
+    "storage_unknown": (StateType.CRASHED, "Crashed"),
+    "content_missing": (StateType.CRASHED, "Crashed"),
     "content_mismatch": (StateType.CRASHED, "ContentMismatch"),
 }
 
@@ -405,3 +408,32 @@ def _said(code: str) -> Cause:
 
 
 CAUSES.update({code: _said(code) for code in SAID})
+
+# What an agent sees of containers and pods is caused in tests/docker and tests/kubernetes.
+SEEN = (
+    "not_admitted",
+    "image_missing",
+    "image_without_headrace",
+    "program_missing",
+    "wrong_architecture",
+    "name_clash",
+    "volume_missing",
+    "no_device",
+    "engine_down",
+    "engine_restarted",
+    "stopped",
+    "removed",
+)
+
+
+def _seen(code: str) -> Cause:
+    def report(life: Life) -> Reason:
+        life.agent_id = life.join("one")
+        held = life.claimed()
+        life.exit(held, launched=False, message=f"no run for {code}", code=code)
+        return why(life, held)
+
+    return report
+
+
+CAUSES.update({code: _seen(code) for code in SEEN})

@@ -15,8 +15,12 @@ from headrace.core.limits import Kind
 from headrace.core.states import StateType
 from headrace.flows import flow
 from headrace.graph.task import task
+from headrace.storage.local import Local
+from headrace.storage.webhook import Webhook
 from headrace.wire import flows, limits, operations, runs
+from headrace.wire.storage import ExtensionStorage
 from http_client import Http
+from receivers import Receiver, say
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_R12_a_run_says_why_it_ended(machine: Machine, how: str, type_: StateTyp
     assert ended(machine, run) == (type_, code)
 
 
-def test_code_that_cannot_be_loaded_and_storage_that_is_not_there(machine: Machine) -> None:
+def test_code_that_cannot_be_loaded_and_content_that_is_not_there(machine: Machine) -> None:
     unhappy = Unhappy()
 
     @task
@@ -89,7 +93,38 @@ def test_code_that_cannot_be_loaded_and_storage_that_is_not_there(machine: Machi
             path.unlink()
     machine.start_agent()
     assert ended(machine, first) == (StateType.FAILED, "import_failed")
-    assert ended(machine, second) == (StateType.CRASHED, "storage_unreachable")
+    assert ended(machine, second) == (StateType.CRASHED, "content_missing")
+
+
+class Acme(Local):
+    """A storage of a package that is not installed where the run is."""
+
+    def save(self, content: bytes, sha256: str, *, project: str, flow: str) -> Any:
+        return ExtensionStorage(name="acme")
+
+
+def test_storage_that_is_away_refuses_or_is_not_known(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_STORAGE_SECONDS", "2")
+    monkeypatch.setenv("FILES_TOKEN", "token")
+    receiver = Receiver()
+    where = Webhook(f"{receiver.url}/{{sha256}}", headers={"Authorization": "Bearer ${FILES_TOKEN}"})
+    away, refusing, unknown = (
+        breaking.with_options(name=name, storage=storage)
+        for name, storage in (("away", where), ("refusing", where), ("unknown", Acme()))
+    )
+    machine.start_agent()
+    receiver.usual = say(204)
+    refused = machine.start(refusing, parameters={"how": "raise"})
+    receiver.usual = say(401)
+    assert ended(machine, refused) == (StateType.CRASHED, "storage_refused")
+    receiver.usual = say(204)
+    unreachable = machine.start(away, parameters={"how": "raise"})
+    receiver.close()
+    assert ended(machine, unreachable) == (StateType.CRASHED, "storage_unreachable")
+    not_known = machine.start(unknown, parameters={"how": "raise"})
+    assert ended(machine, not_known) == (StateType.CRASHED, "storage_unknown")
 
 
 def _versions_of(run: runs.FlowRun) -> Any:

@@ -61,6 +61,18 @@ def test_v4_several_schedules_of_one_flow_have_their_own_parameters_and_labels(s
     assert plans.due(schedule_id=by_name["daily"].id)[:2] == ["23 08:30", "24 08:30"]
 
 
+def test_r11_a_schedule_s_runs_have_its_priority_and_slots_or_the_flow_s(server: Server) -> None:
+    plans = Plans(server)
+    plans.update_flow(priority=2, slots=3)
+    own = plans.schedule(core.cron("0 * * * *", priority=7, slots=5))
+    plain = plans.schedule(core.cron("30 * * * *"))
+    found = {run.schedule_id: (run.priority, run.slots) for run in server.rows(tables.flow_runs)}
+    assert found == {own.id: (7, 5), plain.id: (2, 3)}
+    for wrong in ({"priority": 1000}, {"slots": 0}):
+        with pytest.raises(errors.Invalid, match=f"{next(iter(wrong))} is wrong: must be from"):
+            core.cron("0 * * * *", **wrong)
+
+
 def test_many_firings_at_one_instant_are_all_made(server: Server) -> None:
     clocks = [core.cron("0 * * * *", parameters={"day": f"{number}"}) for number in range(12)]
     plans = Plans(server)

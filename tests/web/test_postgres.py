@@ -160,3 +160,25 @@ def test_a_list_of_values_has_one_of_few_lengths() -> None:
     }
     assert many.padded(set[str]()) == []
     assert many.padded({"b", "a", "c"}) == ["a", "b", "c", "c"]
+
+
+def test_a_pooler_is_one_of_transactions(portal: Portal) -> None:
+    with pytest.raises(errors.SettingsError, match="pooler is transaction or not given, not 'session'"):
+        Database.open("postgresql://headrace@db.internal/headrace?pooler=session")
+
+
+def test_a_pooler_s_sessions_keep_nothing(postgres_url: str, portal: Portal) -> None:
+    """What a session is told otherwise is told to each transaction; no statement has a name there."""
+    database = Database.open(f"{postgres_url}&pooler=transaction")
+    ask = sa.text("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+    named = sa.text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''")
+
+    def look(connection: sa.Connection, now: datetime) -> tuple[tuple[str, ...], int]:
+        return tuple(connection.execute(ask).one()), connection.execute(named).scalar_one()
+
+    try:
+        for do in (database.write, database.read):
+            assert portal.run(do(look)) == (("8s", "20s"), 0)
+        assert portal.run(database.settle(look)) == (("8s", "20s"), 0)
+    finally:
+        portal.run(database.close())

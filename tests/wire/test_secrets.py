@@ -11,7 +11,7 @@ from headrace.wire import accounts, notifications, operations, secrets
 
 _SOUNDS_SECRET = re.compile(r"password|secret|token|^current$|^new$|credential|_key$")
 #: Named like a secret, and none.
-_HARMLESS = {"idempotency_key", "public_key"}
+_HARMLESS = {"idempotency_key", "public_key", "token_variable"}
 
 
 def structs(kind: Any, seen: set[Any]) -> typing.Iterator[type[msgspec.Struct]]:

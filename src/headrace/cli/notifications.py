@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -144,6 +145,29 @@ def update_channel(name: str, rename: str | None, url: str | None) -> None:
     target = None if url is None else _target(found.kind, asked, (), "", "")
     changed = api.notifications.update_channel(found.id, name=rename, target=target)
     output.say(f"{changed.name} leads to {changed.shown}")
+
+
+@channel.command("rotate")
+@click.argument("name")
+@click.option(
+    "--grace",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="HOURS",
+    help="For so long the earlier secret signs too.",
+)
+@output.formatted
+def rotate_secret(name: str, grace: float, form: str) -> None:
+    """Give a webhook a new signing secret, printed on stdout, once."""
+    api = client.Client()
+    made = api.notifications.rotate_secret(_channel(api, name).id, grace=timedelta(hours=grace))
+    if form == "json":
+        output.json(made)
+        return
+    click.echo(made.signing_secret)
+    both = f"; for {grace:g} h what is sent is signed with the earlier one too" if grace else ""
+    output.say(f"The secret is not shown again{both}.")
 
 
 @channel.command("delete")

@@ -72,7 +72,7 @@ def run(
             version=options["version"],
             parameters=values,
             name=options["name"],
-            due_at=_time(options["at"]) if options["at"] else None,
+            due_at=_time("--at", options["at"]) if options["at"] else None,
             labels=list(options["labels"]) or None,
             run_config=_config(config) if config else None,
             log_level=options["log_level"].upper(),
@@ -193,26 +193,33 @@ def _advice(code: str) -> str:
 @click.option(
     "--format", "download", type=click.Choice(["text", "csv", "ndjson"]), help="The whole log in this form."
 )
+@click.option("--since", metavar="TIME", help="Not what was logged before: an ISO time, or -10m, -2h, -1d.")
+@click.option("--until", metavar="TIME", help="Not what was logged after.")
 def logs(
-    run: str, follow: bool, level: str, search: str | None, task: str | None, download: str | None
+    run: str,
+    follow: bool,
+    level: str,
+    search: str | None,
+    task: str | None,
+    download: str | None,
+    since: str | None,
+    until: str | None,
 ) -> int:
     """Show a run's logs."""
+    lowest = _LEVELS[level.lower()]
+    filters: dict[str, Any] = {"level": lowest, "task": task, "search": search}
+    filters["since"] = _time("--since", since) if since else None
+    filters["until"] = _time("--until", until) if until else None
     api = client.Client()
     found = find(api, run)
-    lowest = _LEVELS[level.lower()]
     if download:
-        request = msgspec.convert(
-            {"flow_run_id": found.id, "format": download, "level": lowest, "task": task, "search": search},
-            wire_logs.DownloadLogs,
-        )
-        for chunk in api.stream(operations.download_logs, request):
+        whole = {"flow_run_id": found.id, "format": download, **filters}
+        for chunk in api.stream(operations.download_logs, msgspec.convert(whole, wire_logs.DownloadLogs)):
             sys.stdout.buffer.write(chunk)
         return 0
     if follow:
         return _watch(api, found.id, lowest)
-    for line in _lines(
-        api, wire_logs.ListLogs(flow_run_id=found.id, level=lowest, search=search, task=task, limit=1000)
-    ):
+    for line in _lines(api, wire_logs.ListLogs(flow_run_id=found.id, limit=1000, **filters)):
         _print(line)
     return 0
 
@@ -358,14 +365,14 @@ def _from_file(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _time(text: str) -> datetime:
+def _time(option: str, text: str) -> datetime:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text.startswith("+") and text[-1:] in units and text[1:-1].replace(".", "", 1).isdigit():
-        return datetime.now(UTC) + timedelta(seconds=float(text[1:-1]) * units[text[-1]])
+    if text[:1] in ("+", "-") and text[-1:] in units and text[1:-1].replace(".", "", 1).isdigit():
+        return datetime.now(UTC) + timedelta(seconds=float(text[:-1]) * units[text[-1]])
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise errors.Invalid(f"--at {text!r} is neither an ISO time nor +10m, +2h, +1d") from None
+        raise errors.Invalid(f"{option} {text!r} is neither an ISO time nor +10m, -2h, +1d") from None
     return (at if at.tzinfo else at.astimezone()).astimezone(UTC)
 
 

@@ -32,6 +32,8 @@ def describing(command: Decorated) -> Decorated:
             click.option("--end", metavar="TIME", help="Nothing after."),
             click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of its runs."),
             click.option("--label", "labels", multiple=True, help="Labels instead of the flow's own."),
+            click.option("--priority", type=int, help="Higher ones start first; the flow's where it is not given."),
+            click.option("--slots", type=int, help="Slots of each limit that a run takes; the flow's where it is not given."),
             click.option(
                 "--catch-up",
                 type=click.Choice([policy.value for policy in core_schedules.CatchUp]),
@@ -207,6 +209,8 @@ def _show(api: client.Client, found: wire_schedules.FlowSchedule, form: str) -> 
         ("idle", found.idle.sentence if found.idle else ""),
         ("next run", output.ago(found.next_run_at) if found.next_run_at else ""),
         ("catch-up", found.schedule.catch_up if found.schedule else ""),
+        ("priority", "" if not found.schedule or found.schedule.priority is None else str(found.schedule.priority)),
+        ("slots", "" if not found.schedule or found.schedule.slots is None else str(found.schedule.slots)),
         ("missed", f"{last.since:%Y-%m-%d %H:%M} to {last.at:%Y-%m-%d %H:%M} UTC: {last.made} runs made" if last else ""),
         ("changed by", f"{found.updated_by}, {output.ago(found.updated_at)}"),
     ]  # fmt: skip
@@ -249,6 +253,8 @@ def meant(described: dict[str, Any], known: Sequence[flows.ParameterSpec]) -> co
         "parameters": parameters.read(described["given"], known),
         "labels": list(described["labels"]) or None,
         "catch_up": described["catch_up"],
+        "priority": described["priority"],
+        "slots": described["slots"],
         "window": _interval("--window", window) if window else None,
     }
     if kinds == ["dates"]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from headrace import settings
+from headrace import settings, tracing
 from headrace.cli import service_logs
 
 
@@ -24,7 +24,11 @@ def server(host: str | None, port: int | None, database_url: str | None, local: 
 
     found = settings.load(host=host, port=port, database_url=database_url)
     service_logs.configure(found)
-    app.serve(found, local_path=local)
+    tracing.start("headrace-server")
+    try:
+        app.serve(found, local_path=local)
+    finally:
+        tracing.stop()
 
 
 @click.command()
@@ -41,6 +45,14 @@ def server(host: str | None, port: int | None, database_url: str | None, local: 
 @click.option(
     "--stop-runs", is_flag=True, help="End what runs when the agent ends, instead of leaving it running."
 )
+@click.option(
+    "--launch",
+    type=click.Choice(["process", "docker", "kubernetes"]),
+    default="process",
+    show_default=True,
+    help="How runs are started.",
+)
+@click.option("--policy", "agent_policy", help="The file that says what runs may have (docs/agents.md).")
 @click.option("--server-url", help="Where the server is.")
 def agent(
     name: str | None,
@@ -48,18 +60,25 @@ def agent(
     no_unlabelled: bool,
     limit: int | None,
     stop_runs: bool,
+    launch: str,
+    agent_policy: str | None,
     server_url: str | None,
 ) -> int:
-    """Run an agent: it asks the server for runs and starts each as a process of its own."""
+    """Run an agent: it asks the server for runs and starts each as a process, a container or a pod of its own."""
     from headrace import agent as agents
 
-    found = settings.load(server_url=server_url)
+    found = settings.load(server_url=server_url, agent_policy=agent_policy)
     service_logs.configure(found)
-    return agents.Agent(
-        found,
-        name=name,
-        labels=labels,
-        takes_unlabelled=not no_unlabelled,
-        limit=limit,
-        stop_runs=stop_runs,
-    ).run()
+    tracing.start("headrace-agent")
+    try:
+        return agents.Agent(
+            found,
+            name=name,
+            labels=labels,
+            takes_unlabelled=not no_unlabelled,
+            limit=limit,
+            stop_runs=stop_runs,
+            launch=launch,
+        ).run()
+    finally:
+        tracing.stop()

@@ -16,7 +16,7 @@ from headrace.client.artifacts import Artifacts
 from headrace.client.audit import Audit
 from headrace.client.backfills import Backfills
 from headrace.client.bulk import Bulk
-from headrace.client.connection import Connection, enter_run, inside, problem
+from headrace.client.connection import Connection, enter_run, inside, problem, within_run
 from headrace.client.limits import Limits
 from headrace.client.notifications import Notifications, Slas
 from headrace.client.people import People
@@ -26,7 +26,7 @@ from headrace.client.versions import Versions
 from headrace.wire import control, flows, logs, operations, restarts, run_configs, runs
 from headrace.wire import versions as wire_versions
 
-__all__ = ["Client", "enter_run", "inside", "problem"]
+__all__ = ["Client", "enter_run", "inside", "problem", "within_run"]
 
 
 class Client(Connection):

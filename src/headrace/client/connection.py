@@ -3,6 +3,8 @@
 A call is repeated only where that is safe: every mutation carries an `Idempotency-Key` that its repetitions share.
 """
 
+import contextlib
+import contextvars
 import dataclasses
 import os
 import random
@@ -10,7 +12,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import UUID
@@ -49,6 +51,8 @@ class _Identity:
 
 
 _inside: _Identity | None = None
+#: The same for code of one of several runs that share a process.
+_within: contextvars.ContextVar[_Identity | None] = contextvars.ContextVar("headrace_within_run", default=None)
 
 
 def enter_run(server_url: str, token: str, flow_run_id: UUID | None = None, fence: int = 0) -> None:
@@ -59,9 +63,22 @@ def enter_run(server_url: str, token: str, flow_run_id: UUID | None = None, fenc
 
 def inside() -> tuple[str, str, UUID | None, int] | None:
     """What `enter_run` was told, for another process of the same run; None outside a run."""
-    if _inside is None:
+    identity = _within.get() or _inside
+    if identity is None:
         return None
-    return _inside.server_url, _inside.token, _inside.flow_run_id, _inside.fence
+    return identity.server_url, identity.token, identity.flow_run_id, identity.fence
+
+
+@contextlib.contextmanager
+def within_run(
+    server_url: str, token: str, flow_run_id: UUID | None = None, fence: int = 0
+) -> Generator[None]:
+    """As `enter_run`, for what runs inside only: a process that several runs share."""
+    before = _within.set(_Identity(server_url, token, flow_run_id, fence))
+    try:
+        yield
+    finally:
+        _within.reset(before)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +102,8 @@ class Connection:
         *,
         patience: float = 3.0,
     ) -> None:
-        inside = _inside if settings is None and server_url is None and api_key is None else None
+        told = settings is not None or server_url is not None or api_key is not None
+        inside = None if told else _within.get() or _inside
         loaded = settings or _settings()
         self.server_url = (inside.server_url if inside else server_url or loaded.server_url).rstrip("/")
         self._key = inside.token if inside else loaded.api_key if api_key is None else api_key

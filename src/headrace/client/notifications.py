@@ -1,6 +1,7 @@
 """The client's methods for notifications: `Client().notifications`, and for SLAs: `Client().slas`."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from headrace.client.connection import Connection
@@ -26,6 +27,13 @@ class Notifications:
         """Changes what is given; a webhook keeps its signing secret."""
         request = notifications.UpdateChannel(channel_id=channel_id, name=name, target=target)
         return self._connection.call(operations.update_notification_channel, request)
+
+    def rotate_secret(
+        self, channel_id: UUID, *, grace: timedelta = timedelta(days=1)
+    ) -> notifications.CreatedChannel:
+        """A webhook's new signing secret, in this answer and nowhere else. For `grace` the earlier one signs too."""
+        request = notifications.RotateSecret(channel_id=channel_id, grace_seconds=int(grace.total_seconds()))
+        return self._connection.call(operations.rotate_signing_secret, request)
 
     def channels(self) -> Iterator[notifications.Channel]:
         """All channels by name, without their secrets."""

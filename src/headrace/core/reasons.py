@@ -162,7 +162,25 @@ CODES: tuple[Code, ...] = (
         "storage_unreachable",
         _E,
         "{why}",
-        "Look whether the flow's storage is there and can be read where the run was launched; register the flow again.",
+        "Look whether the flow's storage is there and can be read where the run was launched; then run it again.",
+    ),
+    Code(
+        "storage_refused",
+        _E,
+        "{why}",
+        "Set the storage's credential in the environment of the agent, and look whether it is still good and may read there.",
+    ),
+    Code(
+        "storage_unknown",
+        _E,
+        "{why}",
+        "Install the package of the flow's storage where the run was launched.",
+    ),
+    Code(
+        "content_missing",
+        _E,
+        "{why}",
+        "Register the flow again, and look who deletes from its storage.",
     ),
     Code(
         "content_mismatch",
@@ -175,6 +193,115 @@ CODES: tuple[Code, ...] = (
         _E,
         "{why}",
         "Read the agent's log: it could not start the run where it should.",
+    ),
+    # an agent that launches containers and pods knows more
+    Code(
+        "not_admitted",
+        _E,
+        "{why}",
+        "Change the run config, or ask the agent's operator for a wider policy file.",
+    ),
+    Code(
+        "image_missing",
+        _E,
+        "{why}",
+        "Look whether the image's name is right and whether it can be pulled where the run is launched.",
+    ),
+    Code(
+        "image_without_headrace",
+        _E,
+        "{why}",
+        "Install headrace in the image, for the `python3` that is first on its PATH.",
+    ),
+    Code(
+        "program_missing",
+        _E,
+        "{why}",
+        "Use an image with a `python3` on its PATH.",
+    ),
+    Code(
+        "wrong_architecture",
+        _E,
+        "{why}",
+        "Build the image for the machine's architecture, or run it elsewhere.",
+    ),
+    Code(
+        "name_clash",
+        _E,
+        "{why}",
+        "Remove what has the name; then run it again.",
+    ),
+    Code(
+        "volume_missing",
+        _E,
+        "{why}",
+        "Make what is to be mounted where the run is launched, or change the run config's volumes.",
+    ),
+    Code(
+        "no_device",
+        _E,
+        "{why}",
+        "Ask for no GPUs, or run it where there are some that containers can use.",
+    ),
+    Code(
+        "engine_down",
+        _E,
+        "{why}",
+        "Start the container engine, and look whether the agent's user may use it.",
+    ),
+    Code(
+        "engine_restarted",
+        _E,
+        "{why}",
+        "Run it again; `on_lost='reschedule'` starts such runs again by itself.",
+    ),
+    Code(
+        "stopped",
+        _E,
+        "{why}",
+        "Look who stops containers and pods there, by hand or with the machine.",
+    ),
+    Code(
+        "removed",
+        _E,
+        "{why}",
+        "Look who removes containers and pods there.",
+    ),
+    Code(
+        "unschedulable",
+        _E,
+        "{why}",
+        "Ask for less, select other nodes, or add a node that has what the run asks for.",
+    ),
+    Code(
+        "quota_full",
+        _E,
+        "{why}",
+        "Wait for other pods of the namespace to end, ask for less, or raise the namespace's quota.",
+    ),
+    Code(
+        "cluster_refused",
+        _E,
+        "{why}",
+        "Give the agent's service account the rights of deploy/kubernetes, or the agent a token that is still good.",
+    ),
+    Code(
+        "pod_refused",
+        _E,
+        "{why}",
+        "Change the run config or the agent's job template so that the cluster admits its pods.",
+    ),
+    Code(
+        "evicted",
+        _E,
+        "{why}",
+        "Ask for the memory and disk that the run needs; `on_lost='reschedule'` starts such runs again by itself.",
+    ),
+    Code(
+        "job_deadline",
+        _E,
+        "{why}",
+        "Give the run config a longer deadline, or none and the flow a timeout.",
     ),
     Code(
         "exit_code",
@@ -238,6 +365,13 @@ ENDS = frozenset(code.name for code in CODES if code.when is When.ENDS)
 def because(code: str, /, **about: object) -> Reason:
     """The reason with this code, in words about these things."""
     return Reason(code, BY_NAME[code].sentence.format(**about))
+
+
+def told(code: str, why: str) -> Reason | None:
+    """The reason that an agent names, in its own words; None for a code that has words already, or that is not known."""
+    known = BY_NAME.get(code)
+    speaks = known is not None and known.when is When.ENDS and known.sentence == "{why}"
+    return Reason(code, why) if speaks and why else None
 
 
 def as_markdown() -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from headrace import errors
-from headrace.core import clocks, filters, labels, states, zones
+from headrace.core import clocks, filters, labels, limits, states, zones
 
 #: The most runs that one catch-up makes: the latest ones.
 CATCH_UP_LIMIT = 1_000
@@ -41,7 +41,8 @@ class CatchUp(enum.StrEnum):
 class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Clocks, filters that all must keep a firing, and the catch-up policy.
 
-    Firings older than `window_seconds` are not caught up with (None: there is no limit of age).
+    Firings older than `window_seconds` are not caught up with (None: there is no limit of age). `priority` and `slots` are
+    those of its runs, where they are not the flow's.
     """
 
     clocks: tuple[clocks.Clock, ...]
@@ -49,8 +50,12 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     window_seconds: int | None = None
     filters: Filters = ()
     active: bool = True
+    priority: int | None = None
+    slots: int | None = None
 
     def __post_init__(self) -> None:
+        for field, problem in limits.problems(self.priority, self.slots).items():
+            raise _invalid(field, problem)
         if not 1 <= len(self.clocks) <= _MOST_CLOCKS:
             raise _invalid("clocks", f"must be from 1 to {_MOST_CLOCKS} clocks, not {len(self.clocks)}")
         if self.window_seconds is not None and self.window_seconds < 1:
@@ -220,10 +225,12 @@ def cron(
     catch_up: CatchUp | str = CatchUp.SKIP,
     window: timedelta | None = None,
     filters: Sequence[filters.Filter] = (),
+    priority: int | None = None,
+    slots: int | None = None,
 ) -> Schedule:
     """At the minutes of a crontab expression, local time: `cron("0 6 * * 1-5", timezone="Europe/Berlin")`."""
     clock = clocks.CronClock(expression, **_shared(timezone, start, end, parameters, labels))
-    return _schedule(clock, catch_up, window, filters)
+    return _schedule(clock, catch_up, window, filters, priority, slots)
 
 
 def every(
@@ -237,13 +244,15 @@ def every(
     catch_up: CatchUp | str = CatchUp.SKIP,
     window: timedelta | None = None,
     filters: Sequence[filters.Filter] = (),
+    priority: int | None = None,
+    slots: int | None = None,
 ) -> Schedule:
     """Every so often from `start` on; whole days keep their local time. A `start` without zone is local time."""
     if interval.microseconds:
         raise _invalid("interval", f"must be whole seconds, not {interval}")
     seconds = interval.days * 86_400 + interval.seconds
     clock = clocks.IntervalClock(seconds, **_shared(timezone, start, end, parameters, labels))
-    return _schedule(clock, catch_up, window, filters)
+    return _schedule(clock, catch_up, window, filters, priority, slots)
 
 
 def rrule(
@@ -257,10 +266,12 @@ def rrule(
     catch_up: CatchUp | str = CatchUp.SKIP,
     window: timedelta | None = None,
     filters: Sequence[filters.Filter] = (),
+    priority: int | None = None,
+    slots: int | None = None,
 ) -> Schedule:
     """By a recurrence rule of RFC 5545, local time; `start` is its DTSTART."""
     clock = clocks.RRuleClock(rule, **_shared(timezone, start, end, parameters, labels))
-    return _schedule(clock, catch_up, window, filters)
+    return _schedule(clock, catch_up, window, filters, priority, slots)
 
 
 def dates(
@@ -272,11 +283,13 @@ def dates(
     catch_up: CatchUp | str = CatchUp.SKIP,
     window: timedelta | None = None,
     filters: Sequence[filters.Filter] = (),
+    priority: int | None = None,
+    slots: int | None = None,
 ) -> Schedule:
     """At these moments. One without zone is local time in `timezone`."""
     instants = tuple(sorted(zones.instant(moment, timezone) for moment in moments))
     clock = clocks.DatesClock(instants, **_shared(timezone, None, None, parameters, labels))
-    return _schedule(clock, catch_up, window, filters)
+    return _schedule(clock, catch_up, window, filters, priority, slots)
 
 
 def combine(schedules: Sequence[Schedule]) -> Schedule:
@@ -285,7 +298,7 @@ def combine(schedules: Sequence[Schedule]) -> Schedule:
         raise _invalid("clocks", "give at least one schedule")
     first = schedules[0]
     for other in schedules[1:]:
-        for field in ("catch_up", "window_seconds", "filters", "active"):
+        for field in ("catch_up", "window_seconds", "filters", "active", "priority", "slots"):
             if getattr(other, field) != getattr(first, field):
                 raise _invalid(field, "differs between the clocks of one list: give all the same")
     return msgspec.structs.replace(first, clocks=tuple(clock for one in schedules for clock in one.clocks))
@@ -314,14 +327,19 @@ def _shared(
 
 
 def _schedule(
-    clock: clocks.Clock, catch_up: CatchUp | str, window: timedelta | None, narrowed: Sequence[filters.Filter]
+    clock: clocks.Clock,
+    catch_up: CatchUp | str,
+    window: timedelta | None,
+    narrowed: Sequence[filters.Filter],
+    priority: int | None,
+    slots: int | None,
 ) -> Schedule:
     try:
         policy = CatchUp(catch_up)
     except ValueError:
         raise _invalid("catch_up", f"must be one of {', '.join(CatchUp)}, not {catch_up!r}") from None
     seconds = None if window is None else int(window.total_seconds())
-    return Schedule((clock,), policy, seconds, tuple(narrowed))
+    return Schedule((clock,), policy, seconds, tuple(narrowed), priority=priority, slots=slots)
 
 
 def _invalid(field: str, problem: str) -> errors.Invalid:

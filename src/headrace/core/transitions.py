@@ -98,12 +98,14 @@ def cancelling_an_unstarted_run_ends_it(t: Transition) -> Verdict | None:
 
 @rule({SUBMITTED}, {SUBMITTED})
 def a_launch_goes_forward(t: Transition) -> Verdict | None:
-    """Messages may arrive late; the shown step never goes back."""
+    """Messages may arrive late; the shown step never goes back. What a step waits for may change."""
     if t.current is None or t.actor is not Actor.AGENT:
         return None
     name = t.current.name
     if t.proposed.name in itertools.takewhile(lambda step: step != name, core_states.NAMES[SUBMITTED]):
         return Reject("backwards", f"the launch has got to {name} already")
+    if t.proposed.name == name and t.proposed.message not in ("", t.current.message):
+        return _accept(t, SUBMITTED, name)  # the same step, and what it waits for now
     return None
 
 

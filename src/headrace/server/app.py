@@ -17,6 +17,7 @@ from headrace.server import (
     control,
     deletion,
     deliveries,
+    figures,
     flows,
     identity,
     installation,
@@ -57,7 +58,7 @@ from headrace.server import (
 )
 from headrace.server.loops import audit as audit_loop
 from headrace.server.loops import backfills as backfill_loop
-from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, timekeeper
+from headrace.server.loops import closing, janitor, outbox, reaper, scheduler, takeover, timekeeper
 from headrace.server.loops import limits as limit_loop
 from headrace.server.loops import neighbours as neighbours_loop
 from headrace.server.service import Service, registry
@@ -121,6 +122,7 @@ LOOPS = (
     audit_loop.loop,
     backfill_loop.loop,
     timekeeper.loop,
+    takeover.loop,
     neighbours_loop.loop,
 )
 
@@ -141,6 +143,7 @@ def build(settings: Settings, database: databases.Database, *, secret: bytes | N
     built.part(outbound.Outbound).allow(settings.private_receivers)
     built.part(leasing.Leasing).timing = leases.timed(settings.timing)
     built.websockets[live.PATH] = live.serve
+    built.figures = figures.read
     oidc.set_up(built)
     neighbours.introduce(built)
     return built
@@ -174,6 +177,7 @@ def serve(
             async def prepare() -> None:
                 await database.start()
                 await migrations.prepare(database)
+                await takeover.settle(built)
                 if local_path is not None:
                     provision = functools.partial(local.provision, before=local.read(local_path))
                     local.write(local_path, await built.write(provision))

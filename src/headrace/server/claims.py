@@ -31,6 +31,7 @@ from headrace.server import (
     queues,
     slots,
     tables,
+    tallies,
     tokens,
 )
 from headrace.server.service import Service, handles, waits
@@ -216,6 +217,8 @@ def _take(call: Call[Any], run: sa.Row[Any], agent: sa.Row[Any]) -> runs.Assignm
         changes={"agent_id": agent.id, "slotted": bool(under), **changes},
         slots_free=True,
     )
+    waited = (call.now - run.not_before).total_seconds()
+    call.after_commit(partial(call.service.part(tallies.Tally).waited.add, waited))
     if changes:
         details = call.connection.execute(_assigned, {"id": run.id}).one()
     return _assignment(call, details, answer.fence, run.attempt + 1)
@@ -343,6 +346,9 @@ def report_exit(call: Call[Any], request: runs.ReportExit) -> runs.RunAnswer:
 
 def _exit_reason(request: runs.ReportExit) -> Reason:
     code = request.exit_code
+    told = reasons.told(request.code, request.message)
+    if told is not None:
+        return told
     if not request.launched:
         return reasons.because("launch_failed", why=request.message or "the run could not be launched")
     if request.code == "out_of_memory":

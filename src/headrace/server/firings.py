@@ -19,7 +19,8 @@ from headrace import errors
 from headrace.core import schedules as core_schedules
 from headrace.core.moves import Actor
 from headrace.core.states import Reason, State, StateType
-from headrace.server import dispatch, moves, notices, runs, tables
+from headrace.server import dispatch, moves, notices, queues, runs, tables
+from headrace.web import many
 from headrace.web.handlers import Call, Caller
 from headrace.wire import accounts
 from headrace.wire import runs as wire_runs
@@ -30,6 +31,8 @@ _runs = tables.flow_runs
 
 #: So many runs are made ahead of each schedule.
 AHEAD = 10
+#: So many runs go with one statement.
+DROPPED = 256
 #: A tick that passed more recently than this is late, not missed: its run is made, whatever the policy.
 GRACE = timedelta(seconds=60)
 
@@ -47,7 +50,9 @@ _unstarted = (
     .order_by(_runs.c.id)
     .with_for_update()
 )
-_delete = sa.delete(_runs).where(_runs.c.id == sa.bindparam("run"), _runs.c.state_type == "Scheduled")
+_delete = sa.delete(_runs).where(
+    _runs.c.id.in_(sa.bindparam("runs", expanding=True)), _runs.c.state_type == "Scheduled"
+)
 
 
 class Look(NamedTuple):
@@ -61,6 +66,8 @@ class Look(NamedTuple):
     since: datetime | None = None
     catch_up: wire_schedules.LastCatchUp | None = None
     problem: Reason | None = None
+    #: Until when it decides what was missed. Writing it may come a while later, and what passes meanwhile is only late.
+    until: datetime | None = None
 
 
 def decoded(text: str) -> core_schedules.Schedule:
@@ -92,7 +99,7 @@ def look_back(row: Any, seen_at: datetime | None, now: datetime) -> Look:
         missed, catch_up = _missed(schedule, since, now, now)
     except errors.Invalid as error:
         return Look(row, problem=unreadable(error))
-    return Look(row, schedule, missed, now, since, catch_up)
+    return Look(row, schedule, missed, now, since, catch_up, until=now)
 
 
 def unreadable(error: errors.Invalid) -> Reason:
@@ -109,21 +116,23 @@ def make(call: Call[Any], looks: Sequence[Look], *, settled: bool = False) -> in
     rows: list[dict[str, Any]] = []
     sources = runs.current_sources(call.connection, {found.row.flow_id for found in looks})
     known = _known_ticks(call, looks)
+    entered: queues.Entered = {}
     for found in looks:
         fill_at, problem = found.fill_at, found.problem
         try:
-            plans += _plans(call, found, sources[found.row.flow_id], known)
+            plans += _plans(call, found, sources[found.row.flow_id], known, entered)
         except errors.Invalid as error:
             fill_at, problem = None, unfillable(error)
         made_until = max([found.row.made_until, *(firing.at for firing in found.firings[-1:])])
+        decided = found.until or call.now
         last = found.row.last_catch_up
         rows.append(
             {
                 "id_": found.row.id,
                 "fill_at": fill_at,
                 "problem": None if problem is None else msgspec.to_builtins(problem),
-                "made_until": max(made_until, call.now) if settled else made_until,
-                "settled_until": call.now if settled else found.row.settled_until,
+                "made_until": max(made_until, decided) if settled else made_until,
+                "settled_until": decided if settled else found.row.settled_until,
                 "last_catch_up": last if found.catch_up is None else msgspec.to_builtins(found.catch_up),
             }
         )
@@ -138,11 +147,12 @@ def settle(call: Call[Any], looks: Sequence[Look]) -> int:
     catch up with go, those that it wants and are not there are made. The number of runs made.
     """
     wanted = {found.row.id: {firing.key for firing in found.firings} for found in looks}
-    since = {found.row.id: found.since or call.now for found in looks}
+    missed = {found.row.id: (found.since or call.now, found.until or call.now) for found in looks}
     passed = [
         run.id
         for run in _not_started(call, [found.row for found in looks])
-        if since[run.schedule_id] < run.due_at <= call.now and run.tick not in wanted[run.schedule_id]
+        if missed[run.schedule_id][0] < run.due_at <= missed[run.schedule_id][1]
+        and run.tick not in wanted[run.schedule_id]
     ]
     _drop(call, passed)
     return make(call, looks, settled=True)
@@ -199,7 +209,11 @@ def _fill_at(coming: Sequence[core_schedules.Firing]) -> datetime | None:
 
 
 def _plans(
-    call: Call[Any], found: Look, source: sa.Row[Any], known: set[tuple[UUID, str]]
+    call: Call[Any],
+    found: Look,
+    source: sa.Row[Any],
+    known: set[tuple[UUID, str]],
+    entered: queues.Entered,
 ) -> list[runs.Plan]:
     """The runs for firings that have none."""
     wanted = [firing for firing in found.firings if (found.row.id, firing.key) not in known]
@@ -207,14 +221,19 @@ def _plans(
     by = Caller("schedule", accounts.Role.ADMINISTRATOR, id=found.row.id, name=found.row.name)
 
     def asked(firing: core_schedules.Firing) -> wire_runs.CreateFlowRun:
+        own = found.schedule
         return wire_runs.CreateFlowRun(
-            flow_id=found.row.flow_id, parameters=firing.parameters, labels=firing.labels
+            flow_id=found.row.flow_id,
+            parameters=firing.parameters,
+            labels=firing.labels,
+            priority=None if own is None else own.priority,
+            slots=None if own is None else own.slots,
         )
 
     # what is caught up with waits from now on, but is for its own moment
     return [
         runs.again(pattern, firing.at, tick=firing.key, not_before=max(firing.at, call.now))
-        for firing, pattern in patterns(call, by, source, wanted, asked, columns)
+        for firing, pattern in patterns(call, by, source, wanted, asked, columns, entered)
     ]
 
 
@@ -225,6 +244,7 @@ def patterns(
     wanted: Sequence[core_schedules.Firing],
     asked: Callable[[core_schedules.Firing], wire_runs.CreateFlowRun],
     columns: dict[str, Any],
+    entered: queues.Entered | None = None,
 ) -> Iterator[tuple[core_schedules.Firing, runs.Plan]]:
     """Each firing with a run like its own: all firings of a clock differ in nothing but their time."""
     as_maker = dataclasses.replace(call, caller=by)
@@ -232,7 +252,7 @@ def patterns(
     made: dict[int, runs.Plan] = {}
     for firing in wanted:
         if firing.clock not in made:
-            made[firing.clock] = runs.plan(as_maker, source, asked(firing), origin=origin)
+            made[firing.clock] = runs.plan(as_maker, source, asked(firing), origin=origin, entered=entered)
         yield firing, made[firing.clock]
 
 
@@ -253,7 +273,8 @@ def _drop(call: Call[Any], run_ids: Sequence[UUID]) -> None:
     """Deletes runs that nobody has had, with their history."""
     if not run_ids:
         return
-    call.connection.execute(_delete, [{"run": run_id} for run_id in run_ids])
+    for start in range(0, len(run_ids), DROPPED):
+        call.connection.execute(_delete, {"runs": many.padded(run_ids[start : start + DROPPED])})
     hub = call.service.part(dispatch.Dispatch)
 
     def told() -> None:

@@ -34,6 +34,7 @@ _look = (
         *[
             *(_runs.c.id, _runs.c.state_type, _runs.c.state_name, _runs.c.state_message, _runs.c.state_at),
             *(_runs.c.not_before, _runs.c.version, _runs.c.fence, _runs.c.state_code, _runs.c.pause_wish),
+            _runs.c.timeout_seconds,
         ]
     )
     .where(_runs.c.id.in_(sa.bindparam("ids", expanding=True)))

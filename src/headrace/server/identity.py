@@ -214,4 +214,4 @@ async def _write_last_use(service: Service) -> timedelta | None:
 
 
 #: Each server writes what it saw itself, so this loop has no lease.
-last_use = loops.Loop("last_use", timedelta(minutes=1), _write_last_use, leased=False)
+last_use = loops.Loop("last_use", timedelta(minutes=1), _write_last_use)

@@ -6,7 +6,7 @@ run's version.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from headrace import errors
 from headrace.core import leases, states, transitions
 from headrace.core.moves import Actor, Effect
 from headrace.core.states import State, StateType
-from headrace.server import dispatch, heartbeats, notices, outbox, queues, slots, tables
+from headrace.server import dispatch, heartbeats, notices, outbox, queues, slots, tables, tallies, traces
 from headrace.server.leasing import Leasing
 from headrace.web.handlers import Call
 from headrace.wire import runs
@@ -116,26 +116,31 @@ def note(
     `changes` are columns that are written with it.
     """
     _update(call, row, {"version": row.version + 1, **changes})
-    _event(call, row, kind, row.version + 1, said, fence)
+    call.connection.execute(_record, _event(call, row, kind, row.version + 1, said, fence))
     _notify(call, row)
 
 
 def answer(call: Call[Any], row: sa.Row[Any], fence: int | None) -> runs.RunAnswer:
     """The run as it is, with the orders for whoever holds this fence."""
+    return answer_of(leasing(call), row, fence)
+
+
+def answer_of(keeper: Leasing, row: sa.Row[Any], fence: int | None) -> runs.RunAnswer:
+    """`answer`, of a row that was read before."""
     current = state(row)
     ended = current.type in (StateType.CRASHED, StateType.CANCELLED)
-    stale = fence is not None and fence != row.fence and leasing(call).checks_fences
+    stale = fence is not None and fence != row.fence and keeper.checks_fences
     orders = runs.Orders(
         cancel=current.type is StateType.CANCELLING,
         superseded=stale or (fence is not None and ended),
         pause=current.type is StateType.RUNNING and row.pause_wish is not None,
     )
-    return _answer(call, current, row.version, row.fence, orders)
+    return _answer(keeper, current, row.version, row.fence, orders)
 
 
 def superseded(call: Call[Any], row: sa.Row[Any]) -> runs.RunAnswer:
     """The run as it is, for somebody who does not hold it any more and has just left a note."""
-    return _answer(call, state(row), row.version + 1, row.fence, runs.Orders(superseded=True))
+    return _answer(leasing(call), state(row), row.version + 1, row.fence, runs.Orders(superseded=True))
 
 
 def leasing(call: Call[Any]) -> Leasing:
@@ -145,9 +150,10 @@ def leasing(call: Call[Any]) -> Leasing:
 def created(call: Call[Any], row: Any, queue: queues.Queue, actor: Actor) -> None:
     """Event 0 of a run that was just inserted, and word to the agents that wait. `row` has the run's columns."""
     proposed = _made(call, row, actor)
-    _event(call, row, "move", 0, proposed, 0, before=None)
+    call.connection.execute(_record, _event(call, row, "move", 0, proposed, 0))
     _offer(call, row.id, queue, proposed)
     _notify(call, row)
+    traces.created(call, row)
 
 
 def created_many(call: Call[Any], made: Sequence[tuple[Any, queues.Queue, Actor]]) -> None:
@@ -156,10 +162,11 @@ def created_many(call: Call[Any], made: Sequence[tuple[Any, queues.Queue, Actor]
     for row, queue, actor in made:
         proposed = _made(call, row, actor)
         maker = {"kind": row.created_by_kind, "name": row.created_by_name, "id": row.created_by_id}
-        event = _event_values(call, row, "move", 0, proposed, 0, before=None)
+        event = _event(call, row, "move", 0, proposed, 0)
         events.append(event | {f"actor_{field}": value for field, value in maker.items()})
         if row.due_at - call.now <= dispatch.HORIZON:
             _offer(call, row.id, queue, proposed)
+        traces.created(call, row)
     call.connection.execute(_record, events)
     call.after_commit(partial(call.service.part(notices.Notices).changed, "flow_runs"))
 
@@ -187,7 +194,7 @@ def _transition(
             "lease_over": leases.lease_over(now, until, amnesty_until=amnesty),
             "lease_and_grace_over": leases.lease_and_grace_over(now, until, timing, amnesty_until=amnesty),
             "contact_lost": leases.contact_lost(now, until, timing, lost_after=own, amnesty_until=amnesty),
-            "times_out_at": _times_out_at(row, timing),
+            "times_out_at": row.pause_ends_at,
             **facts,
         }
     return transitions.Transition(
@@ -207,14 +214,6 @@ def _transition(
     )
 
 
-def _times_out_at(row: sa.Row[Any], timing: leases.Timing) -> datetime | None:
-    if row.state_type != StateType.RUNNING.value:
-        return row.pause_ends_at
-    if row.timeout_seconds is None:
-        return None
-    return row.state_at + timedelta(seconds=row.timeout_seconds) + leases.time_out_reserve(timing)
-
-
 def _accepted(
     call: Call[Any], row: sa.Row[Any], after: State, actor: Actor, changes: dict[str, Any], *, marked: bool
 ) -> runs.RunAnswer:
@@ -225,9 +224,14 @@ def _accepted(
     if row.slotted and Effect.FREE_SLOTS in effects:
         slots.free(call, row.id)
     fence = values.get("fence", row.fence)
-    _event(call, row, "move", row.version + 1, after, fence, before=before.type)
+    call.connection.execute(
+        _record, _event(call, row, "move", row.version + 1, after, fence, before=before.type)
+    )
     if row.backfill_id is not None and after.is_finished:
         call.after_commit(partial(call.service.poke, "backfills"))
+    if after.is_finished:
+        traces.ended(call, row, after)
+        call.after_commit(partial(call.service.part(tallies.Tally).end, after.type.value))
     if Effect.OUTBOX in effects:
         outbox.write(call, row, before, after, row.version + 1)
     if after.type is StateType.SCHEDULED:
@@ -239,7 +243,7 @@ def _accepted(
     _notify(call, row)
     holder = actor in (Actor.AGENT, Actor.RUN)
     orders = runs.Orders(cancel=holder and after.type is StateType.CANCELLING)
-    return _answer(call, after, row.version + 1, fence, orders)
+    return _answer(leasing(call), after, row.version + 1, fence, orders)
 
 
 def _columns(call: Call[Any], row: sa.Row[Any], after: State, effects: frozenset[Effect]) -> dict[str, Any]:
@@ -300,19 +304,6 @@ def _event(
     fence: int,
     *,
     before: StateType | None = None,
-) -> None:
-    call.connection.execute(_record, _event_values(call, row, kind, seq, said, fence, before=before))
-
-
-def _event_values(
-    call: Call[Any],
-    row: Any,
-    kind: str,
-    seq: int,
-    said: State,
-    fence: int,
-    *,
-    before: StateType | None = None,
 ) -> dict[str, Any]:
     return {
         "flow_run_id": row.id,
@@ -348,6 +339,6 @@ def _known(row: sa.Row[Any]) -> dict[str, Any]:
     return {"state": row.state_type, "version": row.version, "fence": row.fence}
 
 
-def _answer(call: Call[Any], current: State, version: int, fence: int, orders: runs.Orders) -> runs.RunAnswer:
-    seconds = leasing(call).timing.lease.total_seconds()
+def _answer(keeper: Leasing, current: State, version: int, fence: int, orders: runs.Orders) -> runs.RunAnswer:
+    seconds = keeper.timing.lease.total_seconds()
     return runs.RunAnswer(state=current, version=version, fence=fence, lease_seconds=seconds, orders=orders)

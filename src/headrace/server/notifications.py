@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,8 @@ from headrace.wire import notifications, operations
 
 LONGEST_NAME = 100
 LONGEST_TEXT = 2000
+#: Seconds for which an earlier signing secret may still sign.
+LONGEST_GRACE = 30 * 24 * 3600
 
 _channels = tables.notification_channels
 _rules = tables.notification_rules
@@ -60,10 +63,17 @@ _like_a_placeholder = re.compile(r"\{([a-z_]{1,30})\}")
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """What is encrypted of a channel."""
+    """What is encrypted of a channel. What is sent is signed with the earlier secret too, until then."""
 
     target: notifications.Target
     signing_secret: str
+    earlier_secret: str = ""
+    earlier_until: datetime | None = None
+
+    def signing(self, now: datetime) -> tuple[str, ...]:
+        """What signs at this time."""
+        both = self.earlier_until is not None and now < self.earlier_until
+        return (self.signing_secret, self.earlier_secret) if both else (self.signing_secret,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +85,8 @@ class Sealed:
     shown: str
     sealed: bytes
     signing_secret: str
+    #: What it is made of, where it must not have been changed meanwhile.
+    before: bytes = b""
 
 
 # --- channels --------------------------------------------------------------------------------------------------------
@@ -83,7 +95,7 @@ class Sealed:
 @prepares(operations.create_notification_channel)
 def seal_new_channel(service: Service, caller: Caller, request: notifications.CreateChannel) -> Sealed:
     signing = tokens.new("") if isinstance(request.target, notifications.Webhook) else ""
-    return _sealed(service, ids.uuid7(), request.target, signing)
+    return _sealed(service, ids.uuid7(), Secret(request.target, signing))
 
 
 @handles(operations.create_notification_channel)
@@ -130,8 +142,10 @@ def seal_changed_channel(
         raise errors.Conflict(
             f"the channel {row.name!r} is of the kind {row.kind}: a webhook has a signing secret, so it is made as one"
         )
-    signing = unsealed(service, row.id, row.name, bytes(row.sealed)).signing_secret if is_webhook else ""
-    return _sealed(service, row.id, request.target, signing)
+    if not is_webhook:
+        return _sealed(service, row.id, Secret(request.target, ""), bytes(row.sealed))
+    known = unsealed(service, row.id, row.name, bytes(row.sealed))
+    return _sealed(service, row.id, msgspec.structs.replace(known, target=request.target), bytes(row.sealed))
 
 
 @handles(operations.update_notification_channel)
@@ -144,9 +158,42 @@ def update_notification_channel(
         values["name"] = _free_name(call, request.name, "channel", _channel_named)
     made: Sealed | None = call.prepared
     if made is not None:
+        _unchanged(row, made)
         values |= {"kind": made.kind, "shown": made.shown, "sealed": made.sealed}
     call.connection.execute(_change_channel.values(values), {"channel_id": row.id})
     return _channel_answer(read_channel(call, row.id))
+
+
+@prepares(operations.rotate_signing_secret)
+def seal_new_secret(service: Service, caller: Caller, request: notifications.RotateSecret) -> Sealed:
+    """Receivers need a while to learn the new secret: until then what is sent can be checked with either."""
+    if not 0 <= request.grace_seconds <= LONGEST_GRACE:
+        sentence = f"from 0 to {LONGEST_GRACE} (30 days)"
+        raise errors.Invalid(f"grace_seconds is {sentence}", fields={"grace_seconds": sentence})
+    row, now = service.look(lambda call: (read_channel(call, request.channel_id), call.now))
+    if row.kind != "webhook":
+        raise errors.Conflict(
+            f"the channel {row.name!r} is of the kind {row.kind}: only a webhook has a signing secret"
+        )
+    known = unsealed(service, row.id, row.name, bytes(row.sealed))
+    until = now + timedelta(seconds=request.grace_seconds)
+    fresh = Secret(
+        known.target, tokens.new(""), known.signing_secret, until if request.grace_seconds else None
+    )
+    return _sealed(service, row.id, fresh, bytes(row.sealed))
+
+
+@handles(operations.rotate_signing_secret)
+def rotate_signing_secret(
+    call: Call[Service], request: notifications.RotateSecret
+) -> notifications.CreatedChannel:
+    made: Sealed = call.prepared
+    row = read_channel(call, request.channel_id)
+    _unchanged(row, made)
+    values = {"sealed": made.sealed, "updated_at": call.now}
+    call.connection.execute(_change_channel.values(values), {"channel_id": row.id})
+    changed = _channel_answer(read_channel(call, row.id))
+    return notifications.CreatedChannel(channel=changed, signing_secret=made.signing_secret)
 
 
 @handles(operations.delete_notification_channel)
@@ -199,7 +246,7 @@ async def send_test(
 async def send(service: Service, channel_id: UUID, name: str, sealed: bytes, note: channels.Note) -> str:
     """Sends to a channel; a remark, mostly empty. Raises errors.HeadraceError in words that hold no secret."""
     secret = unsealed(service, channel_id, name, sealed)
-    return await kinds.build(secret.target, secret.signing_secret).send(note, _way(service))
+    return await kinds.build(secret.target, secret.signing(note.now)).send(note, _way(service))
 
 
 def read_channel(call: Call[Any], channel_id: UUID) -> sa.Row[Any]:
@@ -219,12 +266,20 @@ def unsealed(service: Service, channel_id: UUID, name: str, sealed: bytes) -> Se
     return msgspec.json.decode(plain, type=Secret)
 
 
-def _sealed(service: Service, channel_id: UUID, target: notifications.Target, signing: str) -> Sealed:
-    channel = kinds.build(target, signing)
+def _sealed(service: Service, channel_id: UUID, secret: Secret, before: bytes = b"") -> Sealed:
+    channel = kinds.build(secret.target)
     channel.check(_way(service))
-    plain = msgspec.json.encode(Secret(target, signing))
-    sealed = sealing.seal(service.secret, channel_id, plain)
-    return Sealed(channel_id, str(type(target).__struct_config__.tag), channel.shown, sealed, signing)
+    sealed = sealing.seal(service.secret, channel_id, msgspec.json.encode(secret))
+    kind = str(type(secret.target).__struct_config__.tag)
+    return Sealed(channel_id, kind, channel.shown, sealed, secret.signing_secret, before)
+
+
+def _unchanged(row: sa.Row[Any], made: Sealed) -> None:
+    """Of two who change a channel at the same time the later one does not undo what the earlier one did."""
+    if bytes(row.sealed) != made.before:
+        raise errors.Conflict(
+            f"the channel {row.name!r} was changed at the same time: look at it and try again"
+        )
 
 
 def _way(service: Service) -> channels.Way:

@@ -7,11 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.core import states
 from headrace.server import agents, installation, projects, run_queries, tables
 from headrace.server.service import handles
 from headrace.web.handlers import Call
-from headrace.wire import agents as wire_agents
 from headrace.wire import operations, overview, runs, schedules
 
 _MOST_HOURS = 24 * 90
@@ -38,20 +36,17 @@ def read_overview(call: Call[Any], request: overview.ReadOverview) -> overview.O
         asked = runs.ListFlowRuns(project=request.project, limit=_SHOWN, **wanted)
         return run_queries.list_flow_runs(call, asked).items
 
-    healths = Counter(
-        agent.health for agent in agents.list_agents(call, wire_agents.ListAgents(limit=1000)).items
-    )
     return overview.Overview(
         buckets=buckets,
         states=dict(sum((Counter(bucket.states) for bucket in buckets), Counter[str]())),
         needs_a_look=[
             *listed(state=["Paused", "Late", "Unreachable"]),
-            *listed(state=["Failed", "Crashed"], since=since),
+            *run_queries.troubled(call, request.project, since, _SHOWN),
         ][:_SHOWN],
         running=listed(state=["Running", "Cancelling", "Submitted"]),
         upcoming=run_queries.upcoming(call, request.project, _SHOWN),
         settings=installation.read_settings(call, schedules.ReadSettings()),
-        agents=dict(healths),
+        agents=dict(agents.healths(call)),
         flows=call.connection.execute(
             _flows.where(tables.flows.c.project_id == project.id) if project else _flows
         ).scalar_one(),
@@ -64,10 +59,9 @@ def _buckets(call: Call[Any], request: overview.ReadOverview, project_id: Any) -
     width = timedelta(hours=request.hours) / request.buckets
     start = call.now - timedelta(hours=request.hours)
     counts = [Counter[str]() for _ in range(request.buckets)]
-    unfinished = [type_.value for type_ in states.UNFINISHED]
     for moment, which in (
-        (_runs.c.finished_at, _runs.c.finished_at >= start),
-        (_runs.c.due_at, sa.and_(_runs.c.state_type.in_(unfinished), _runs.c.due_at <= call.now)),
+        (_runs.c.finished_at, _runs.c.finished_at.between(start, call.now)),
+        (_runs.c.due_at, sa.and_(_runs.c.finished_at.is_(None), _runs.c.due_at <= call.now)),
     ):
         place = _place(call.connection, moment, start, width)
         query = (

@@ -45,8 +45,26 @@ class Offer(NamedTuple):
         )
 
 
-def enter(connection: sa.Connection, labels: Collection[str], kind: str, priority: int = 0) -> Queue:
+#: Queues that were entered in a transaction, so that many runs alike ask for theirs once.
+Entered = dict[tuple[str, str, int], Queue]
+
+
+def enter(
+    connection: sa.Connection,
+    labels: Collection[str],
+    kind: str,
+    priority: int = 0,
+    entered: Entered | None = None,
+) -> Queue:
     """The queue of runs with these labels (normalised), kind of run config and priority; made when it is new."""
+    known = {} if entered is None else entered
+    place = (",".join(labels), kind, priority)
+    if place not in known:
+        known[place] = _entered(connection, labels, kind, priority)
+    return known[place]
+
+
+def _entered(connection: sa.Connection, labels: Collection[str], kind: str, priority: int) -> Queue:
     key = {"labels_key": ",".join(labels), "kind": kind, "priority": priority}
     found = connection.execute(_find, key).scalar()
     if found is None:

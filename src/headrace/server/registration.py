@@ -24,6 +24,7 @@ _known = (
     .join(tables.projects, tables.projects.c.id == tables.flows.c.project_id)
     .where(tables.projects.c.name == sa.bindparam("project"), tables.flows.c.name == sa.bindparam("name"))
 )
+_settings = _known.with_only_columns(tables.flows.c.default_parameters)
 _by_name = sa.select(tables.flows.c.id, tables.flows.c.archived_at).where(
     tables.flows.c.project_id == sa.bindparam("project_id"), tables.flows.c.name == sa.bindparam("name")
 )
@@ -57,7 +58,7 @@ def prepare_registration(service: Service, caller: Caller, request: flows.Regist
         if edge.upstream not in slugs or edge.downstream not in slugs:
             sentence = f"{edge.upstream} → {edge.downstream} names a task that is not there"
             raise errors.Invalid(sentence, fields={"structure.edges": sentence})
-    _refuse_unfillable(structure)
+    _refuse_unfillable(structure, service.look(lambda call: _defaults(call.connection, structure)))
     encoded = msgspec.json.encode(structure).decode()
     before: Any = service.look(lambda call: _current(call.connection, structure))
     if before is None:
@@ -73,9 +74,18 @@ def _current(connection: sa.Connection, structure: flows.Structure) -> Any | Non
     return None if flow_id is None else versions.current(connection, flow_id)
 
 
-def _refuse_unfillable(structure: flows.Structure) -> None:
+def _defaults(connection: sa.Connection, structure: flows.Structure) -> dict[str, Any]:
+    """What the settings of the flow give its parameters, where it is there already."""
+    if not structure.schedules:
+        return {}
+    asked = {"project": structure.project, "name": structure.name}
+    found: dict[str, Any] | None = connection.execute(_settings, asked).scalar()
+    return found or {}
+
+
+def _refuse_unfillable(structure: flows.Structure, defaults: dict[str, Any]) -> None:
     """A schedule whose runs would lack a required parameter is refused now, not at three in the morning."""
-    required = {parameter.name for parameter in structure.parameters if parameter.required}
+    required = {parameter.name for parameter in structure.parameters if parameter.required} - set(defaults)
     for schedule in structure.schedules:
         for clock in schedule.clocks:
             lacking = sorted(required - set(clock.parameters))

@@ -13,7 +13,7 @@ from headrace import errors
 from headrace.core import reasons
 from headrace.core.moves import Actor
 from headrace.core.states import FINISHED, State, StateType
-from headrace.server import control, heartbeats, moves, tables
+from headrace.server import control, deadlines, heartbeats, moves, tables
 from headrace.server.leasing import Leasing
 from headrace.server.service import Service, handles, waits
 from headrace.web.handlers import Call, Caller, Run
@@ -71,7 +71,11 @@ def heartbeat_flow_run(call: Call[Any], request: runs.HeartbeatFlowRun) -> runs.
     rows = heartbeats.renew(call, [heartbeats.Beat(request.flow_run_id, request.fence)])
     if request.flow_run_id not in rows:
         raise errors.NotFound(f"there is no flow run {request.flow_run_id}")
-    return moves.answer(call, rows[request.flow_run_id], request.fence)
+    row = rows[request.flow_run_id]
+    if deadlines.overrun(row, request, moves.leasing(call).timing):
+        deadlines.end_overrun(call, request)
+        row = moves.load(call, row.id)
+    return moves.answer(call, row, request.fence)
 
 
 @waits(operations.heartbeat_flow_run)
@@ -84,13 +88,15 @@ async def hold_heartbeat(
         request.fence,
     ):
         return await run()  # says what is wrong
-    seconds = service.part(Leasing).timing.heartbeat.total_seconds()
-    deadline = asyncio.get_running_loop().time() + seconds
+    keeper = service.part(Leasing)
+    deadline = asyncio.get_running_loop().time() + keeper.timing.heartbeat.total_seconds()
     beats = service.part(heartbeats.Heartbeats)
     run_id = request.flow_run_id
     with service.hold() as hold, beats.listening(run_id, hold):
         row = await beats.beat(service, heartbeats.Beat(run_id, request.fence))
-        answer = await service.read(lambda call: moves.answer(call, row, request.fence), caller=caller)
+        if deadlines.overrun(row, request, keeper.timing):
+            return await run()
+        answer = moves.answer_of(keeper, row, request.fence)
         if answer.orders != runs.Orders() or answer.state.type is not StateType.RUNNING:
             return answer
         if not await hold.wait(deadline - asyncio.get_running_loop().time()):

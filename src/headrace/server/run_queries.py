@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +58,14 @@ _coming = (
     .order_by(_runs.c.not_before)
     .limit(sa.bindparam("most"))
 )
+_troubled = (
+    _select.where(
+        _runs.c.finished_at.between(sa.bindparam("since"), sa.bindparam("moment")),
+        _runs.c.state_type.in_((StateType.FAILED.value, StateType.CRASHED.value)),
+    )
+    .order_by(_runs.c.finished_at.desc())
+    .limit(sa.bindparam("most"))
+)
 _queues = sa.select(tables.queues.c.id)
 _exists = sa.select(_runs.c.id, _runs.c.parent_run_id).where(_runs.c.id == sa.bindparam("id"))
 _history = sa.select(_events).where(_events.c.flow_run_id == sa.bindparam("id")).order_by(_events.c.seq)
@@ -89,6 +97,15 @@ def upcoming(call: Call[Any], project: str | None, limit: int) -> list[runs.Flow
     for queue_id in call.connection.execute(_queues).scalars().all():
         found += call.connection.execute(query, {**asked, "queue": queue_id}).all()
     return _built(call, sorted(found, key=lambda row: (row.not_before, row.id))[:limit])
+
+
+def troubled(call: Call[Any], project: str | None, since: datetime, limit: int) -> list[runs.FlowRun]:
+    """The runs that ended badly since then, the last one first."""
+    query = _troubled
+    if project is not None:
+        query = query.where(_runs.c.project_id == _project_id(call, project))
+    asked = {"since": since, "moment": call.now, "most": limit}
+    return _built(call, call.connection.execute(query, asked).all())
 
 
 @handles(operations.list_run_events)
@@ -165,6 +182,15 @@ def _in_states(call: Call[Any], names: Sequence[str]) -> sa.ColumnElement[bool]:
             raise errors.Invalid(f"there is no state {name!r}: {hint}", fields={"state": hint})
     types = [name for name in names if name not in DERIVED]
     options: list[sa.ColumnElement[bool]] = [_runs.c.state_type.in_(types)] if types else []
+    if not any(StateType(name).is_finished for name in types):
+        # says nothing new, but leads to the few that are not finished; by their ids all of history would be looked through
+        return sa.and_(_runs.c.finished_at.is_(None), sa.or_(*options, *_derived(call, names)))
+    return sa.or_(*options, *_derived(call, names))
+
+
+def _derived(call: Call[Any], names: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """What is not stored as a state, of what is asked for."""
+    options: list[sa.ColumnElement[bool]] = []
     if "Late" in names:
         options.append(lateness.condition(call))
     amnesty = moves.leasing(call).amnesty_until
@@ -173,7 +199,7 @@ def _in_states(call: Call[Any], names: Sequence[str]) -> sa.ColumnElement[bool]:
         over = sa.or_(_runs.c.lease_until.is_(None), _runs.c.lease_until <= call.now)
         nobody = sa.false() if amnesty is not None and call.now < amnesty else sa.true()
         options.append(sa.and_(_runs.c.state_type.in_(holding), over, nobody))
-    return sa.or_(*options)
+    return options
 
 
 def _for_reasons(codes: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -112,6 +112,17 @@ _LATER = ("pause_wish", "pause_ends_at", "mark")
 _NOBODYS = dict.fromkeys(
     ("schedule_id", "schedule_revision", "tick", "backfill_id", "restarted_from", "anew", *_LATER), None
 )
+#: How every run begins.
+_NEW: dict[str, Any] = {
+    "state_type": StateType.SCHEDULED.value,
+    "state_name": "Scheduled",
+    "state_message": "",
+    "state_code": "",
+    "waits_for": None,
+    "slotted": False,
+    "cancel_requested": False,
+    **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
+}
 _NOT_YET = dict.fromkeys(
     ("started_at", "finished_at", "lease_until", "agent_id", "agent", "host", "pid", "result"), None
 )
@@ -192,7 +203,12 @@ def insert(call: Call[Any], plans: Sequence[Plan]) -> None:
 
 
 def plan(
-    call: Call[Any], source: sa.Row[Any], request: runs.CreateFlowRun, *, origin: Origin | None = None
+    call: Call[Any],
+    source: sa.Row[Any],
+    request: runs.CreateFlowRun,
+    *,
+    origin: Origin | None = None,
+    entered: queues.Entered | None = None,
 ) -> Plan:
     """A run of the flow version in `source`, to be inserted. Raises errors.Invalid for parameters that do not fit."""
     values = parameters.resolved(
@@ -202,27 +218,20 @@ def plan(
     wanted = request.labels if request.labels is not None else source.flow_labels
     own = labels.normalised(source.labels if wanted is None else [*wanted, *hosts(source.storage)])
     priority = source.priority if request.priority is None else request.priority
-    queue = queues.enter(call.connection, own, config["kind"], priority)
+    queue = queues.enter(call.connection, own, config["kind"], priority, entered)
     if origin is None:
         origin = Origin(Actor.USER if call.caller.run_id is None else Actor.RUN)
     run_id = ids.uuid7()
     due_at = max(call.now, (request.due_at or call.now).astimezone(UTC))
     row: dict[str, Any] = {
         "id": run_id,
-        "state_type": StateType.SCHEDULED.value,
-        "state_name": "Scheduled",
-        "state_message": "",
-        "state_code": "",
+        **_NEW,
         "state_at": call.now,
         "created_at": call.now,
         "due_at": due_at,
         "not_before": due_at,
-        "waits_for": None,
         "priority": priority,
         "slots": source.slots if request.slots is None else request.slots,
-        "slotted": False,
-        **dict.fromkeys(("version", "fence", "attempt", "rescues", "retries_used"), 0),
-        "cancel_requested": False,
         "name": request.name or names.of(run_id),
         "version_pinned": request.version is not None,
         "queue_id": queue.id,

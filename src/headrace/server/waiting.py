@@ -49,7 +49,9 @@ class Reasons:
                 return self._before_its_claim(row)
             case StateType.SUBMITTED:
                 agent = row.agent or "(removed)"
-                return reasons.because("launching", agent=agent, step=row.state_name)
+                slow = row.state_name != "Submitted"
+                step = (slow and row.state_message.rstrip(".")) or row.state_name
+                return reasons.because("launching", agent=agent, step=step)
             case StateType.PAUSED:
                 if row.state_code == "held":
                     return reasons.because("held", who=row.pause_wish["by"])

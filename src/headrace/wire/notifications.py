@@ -52,6 +52,13 @@ class UpdateChannel(wire.Message, frozen=True, kw_only=True):
     target: Target | None = None
 
 
+class RotateSecret(wire.Message, frozen=True, kw_only=True):
+    """A webhook's new signing secret. For `grace_seconds` what is sent is signed with the earlier one, too."""
+
+    channel_id: UUID
+    grace_seconds: int = 24 * 3600
+
+
 class ChannelRef(wire.Message, frozen=True, kw_only=True):
     channel_id: UUID
 
@@ -74,7 +81,7 @@ class Channel(wire.Answer, frozen=True, kw_only=True):
 
 
 class CreatedChannel(wire.Answer, frozen=True, kw_only=True):
-    """`signing_secret` signs what a webhook is sent; it is shown once, and empty for the other kinds."""
+    """`signing_secret` signs what a webhook is sent; it is shown in this answer alone, and empty for the other kinds."""
 
     channel: Channel
     signing_secret: str

@@ -282,7 +282,7 @@ class ReleaseFlowRun(wire.Message, frozen=True, kw_only=True):
 class ReportExit(wire.Message, frozen=True, kw_only=True):
     """An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal.
 
-    `code` is the reason where the agent knows more than the exit code tells: out_of_memory.
+    `code` is the reason, one of those in core/reasons.py, where the agent knows more than the exit code tells.
     """
 
     flow_run_id: UUID
@@ -307,10 +307,14 @@ class StartFlowRun(wire.Message, frozen=True, kw_only=True):
 
 
 class HeartbeatFlowRun(wire.Message, frozen=True, kw_only=True):
-    """The supervisor's sign of life; the answer is held until there is an order, at most a heartbeat's time."""
+    """The supervisor's sign of life; the answer is held until there is an order, at most a heartbeat's time.
+
+    `running_seconds` is how long this attempt has been running, by the supervisor's own clock.
+    """
 
     flow_run_id: UUID
     fence: int
+    running_seconds: float | None = None
 
 
 class FinishFlowRun(wire.Message, frozen=True, kw_only=True):

@@ -88,6 +88,43 @@ def test_v5_after_down_time_the_policy_decides(
     plans.check()
 
 
+@pytest.mark.parametrize("policy", list(core.CatchUp))
+def test_v5_what_comes_due_while_the_gap_is_being_settled_is_not_lost(
+    server: Server, policy: core.CatchUp
+) -> None:
+    """With ten thousand schedules that takes a while, and each is looked at as of the time when it began."""
+    plans = Plans(server)
+    plans.schedule(core.every(timedelta(minutes=1), start=at(12), catch_up=policy))
+    plans.scheduler()
+    server.clock.now = at(14, 0) + timedelta(seconds=20)
+    found = server.read(scheduler._look)
+    server.clock.advance(50)
+    server.run(scheduler._settle(server.service, found))
+    plans.scheduler()
+    due = [row.due_at for row in plans.runs() if row.due_at > at(14)]
+    assert due == [at(14, minute) for minute in range(1, 1 + len(due))]
+    assert len(due) > firings.AHEAD
+    plans.check()
+
+
+def test_what_one_server_has_settled_another_one_does_not_settle_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = Plans(server)
+    plans.schedule()
+    plans.scheduler()
+    server.clock.now = at(14, 30)
+    first = server.read(scheduler._look)
+    server.clock.advance(1)
+    second = server.read(scheduler._look)
+    looked: list[object] = []
+    look_back = firings.look_back
+    monkeypatch.setattr(firings, "look_back", lambda *given: looked.append(given) or look_back(*given))
+    for found in (first, second):
+        server.run(scheduler._settle(server.service, found))
+    assert len(looked) == 1
+
+
 def test_what_is_a_little_late_is_not_missed(server: Server) -> None:
     plans = Plans(server)
     plans.schedule()

@@ -5,11 +5,11 @@ from headrace.server.channels import apprise, mail, slack, webhook
 from headrace.wire import notifications
 
 
-def build(target: notifications.Target, signing_secret: str) -> channels.Channel:
-    """The channel that sends to this target. Only a webhook has a signing secret."""
+def build(target: notifications.Target, signing_secrets: tuple[str, ...] = ()) -> channels.Channel:
+    """The channel that sends to this target. Only a webhook has signing secrets."""
     match target:
         case notifications.Webhook():
-            return webhook.Webhook(target.url, signing_secret)
+            return webhook.Webhook(target.url, signing_secrets)
         case notifications.Slack():
             return slack.Slack(target.url)
         case notifications.Mail():

@@ -12,14 +12,17 @@ from headrace.server.channels.posts import Post
 
 @dataclasses.dataclass(frozen=True)
 class Webhook(Post):
-    signing_secret: str
+    #: The channel's own, and for a while the one that it had before.
+    signing_secrets: tuple[str, ...]
 
     async def send(self, note: Note, way: Way) -> str:
         body = msgspec.json.encode(note.event)
         moment = int(note.now.timestamp())
         headers = {
             "Headrace-Event-Id": str(note.event.event_id),
-            "Headrace-Signature": f"t={moment},v1={signature(self.signing_secret, moment, body)}",
+            "Headrace-Signature": ",".join(
+                [f"t={moment}", *(f"v1={signature(each, moment, body)}" for each in self.signing_secrets)]
+            ),
         }
         await self.post(way, body, headers)
         return ""

@@ -15,4 +15,4 @@ async def run_once(service: Service) -> timedelta | None:
     return timedelta(0) if sealed == audit.BATCH else None
 
 
-loop = Loop("audit", timedelta(seconds=30), run_once)
+loop = Loop("audit", timedelta(seconds=30), run_once, leased=True)

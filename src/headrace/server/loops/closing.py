@@ -13,4 +13,4 @@ async def run_once(service: Service) -> timedelta | None:
     return timedelta(0) if moved == deletion.BATCH else None
 
 
-loop = Loop("closing", timedelta(minutes=5), run_once)
+loop = Loop("closing", timedelta(minutes=5), run_once, leased=True)

@@ -21,5 +21,5 @@ async def keep_room(service: Service) -> timedelta | None:
     return None
 
 
-loop = loops.Loop("janitor", timedelta(hours=1), run_once)
-room = loops.Loop("room", timedelta(seconds=15), keep_room, leased=False)
+loop = loops.Loop("janitor", timedelta(hours=1), run_once, leased=True)
+room = loops.Loop("room", timedelta(seconds=15), keep_room)

@@ -34,4 +34,4 @@ async def run_once(service: Service) -> timedelta | None:
     return timedelta(seconds=random.uniform(*AGAIN))  # noqa: S311 - spreads the tries
 
 
-loop = Loop("neighbours", timedelta(seconds=1), run_once, leased=False)
+loop = Loop("neighbours", timedelta(seconds=1), run_once)

@@ -113,4 +113,4 @@ class _Round:
             log.warning("the outcome of a delivery could not be recorded: %s", error)
 
 
-loop = Loop("outbox", EVERY, run_once, leased=False)
+loop = Loop("outbox", EVERY, run_once)

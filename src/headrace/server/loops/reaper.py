@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from headrace import errors
-from headrace.core import reasons, transitions
+from headrace.core import leases, reasons, transitions
 from headrace.core.moves import Actor
 from headrace.core.states import State, StateType
 from headrace.server import deadlines, lateness, moves, tables
@@ -36,6 +36,11 @@ _suspects = (
     .where(sa.or_(_runs.c.lease_until <= sa.bindparam("moment"), _runs.c.lease_until.is_(None)))
     .order_by(_runs.c.id)
     .limit(PAGE)
+)
+_shorten = (
+    sa.update(_runs)
+    .where(_runs.c.lease_until > sa.bindparam("until"))
+    .values(lease_until=sa.bindparam("until"))
 )
 
 #: What the reaper proposes for a run in this state, and why; the rules may make something else of it.
@@ -61,8 +66,9 @@ async def run_once(service: Service) -> timedelta | None:
 
 async def _look(service: Service, keeper: Leasing) -> int:
     moment = await service.read(lambda call: call.now)
-    keeper.look(moment, EVERY)
-    if keeper.amnesty_until is not None:
+    if keeper.look(moment, EVERY):
+        await service.write(shorten)
+    if keeper.in_amnesty(moment):
         return 0
     moved = 0
     after: UUID | None = UUID(int=0)
@@ -71,9 +77,13 @@ async def _look(service: Service, keeper: Leasing) -> int:
         for run_id in lost:
             moved += await service.write(lambda call, run_id=run_id: sweep(call, run_id))
     for run_id in await service.read(deadlines.over):
-        moved += await service.write(lambda call, run_id=run_id: deadlines.end(call, run_id))
+        moved += await service.write(
+            lambda call, run_id=run_id: _trusts(call) and deadlines.end(call, run_id)
+        )
     for run_id in await service.read(lateness.outdated):
-        moved += await service.write(lambda call, run_id=run_id: lateness.cancel(call, run_id))
+        moved += await service.write(
+            lambda call, run_id=run_id: _trusts(call) and lateness.cancel(call, run_id)
+        )
     return moved
 
 
@@ -98,7 +108,7 @@ def sweep(call: Call[Any], run_id: UUID) -> bool:
 
     Also where time has jumped since the look: the next one sees it, and grants an amnesty.
     """
-    if not moves.leasing(call).trusts(call.now, EVERY):
+    if not _trusts(call):
         return False
     try:
         row = moves.load(call, run_id)
@@ -110,6 +120,16 @@ def sweep(call: Call[Any], run_id: UUID) -> bool:
     return answer.version != row.version
 
 
+def shorten(call: Call[Any]) -> int:
+    """Cuts leases that end later than one granted now: they were granted before the clock was set back. How many."""
+    until = leases.lease_until(call.now, moves.leasing(call).timing)
+    return call.connection.execute(_shorten, {"until": until}).rowcount
+
+
+def _trusts(call: Call[Any]) -> bool:
+    return moves.leasing(call).trusts(call.now, EVERY)
+
+
 def _proposed(call: Call[Any], row: sa.Row[Any]) -> State:
     type_, name, code = _PROPOSED[StateType(row.state_type)]
     since = row.last_contact_at or row.state_at
@@ -119,4 +139,4 @@ def _proposed(call: Call[Any], row: sa.Row[Any]) -> State:
     return State(type_, name, call.now, why.sentence, code=given)
 
 
-loop = Loop("reaper", EVERY, run_once, leased=False)
+loop = Loop("reaper", EVERY, run_once)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from headrace import errors
 from headrace.core.states import Reason
 from headrace.server import dispatch, firings, tables
 from headrace.server.firings import Look
+from headrace.server.leasing import Leasing
 from headrace.server.service import Service
 from headrace.web.handlers import Call
 from headrace.web.loops import Loop
@@ -33,6 +35,8 @@ BATCH = 25
 RETRY = timedelta(hours=1)
 #: Where other servers hold the rest, it looks again after this.
 AGAIN = timedelta(milliseconds=100)
+#: When it looks again where the clock has just jumped.
+AFTER_JUMP = timedelta(seconds=1)
 
 _schedules = tables.schedules
 _installation = tables.installation
@@ -48,12 +52,14 @@ _due = (
     .where(_schedules.c.fill_at <= sa.bindparam("moment"))
     .order_by(_schedules.c.fill_at, _schedules.c.id)
     .limit(BATCH)
+    .offset(sa.bindparam("past"))
 )
 _unsettled = (
     sa.select(_schedules)
     .where(_schedules.c.fill_at.is_not(None), _schedules.c.settled_until < sa.bindparam("moment"))
     .order_by(_schedules.c.id)
     .limit(BATCH)
+    .offset(sa.bindparam("past"))
 )
 _still = (
     sa.select(
@@ -64,6 +70,14 @@ _still = (
     .with_for_update(skip_locked=True)
 )
 _seen = sa.update(_installation).where(_installation.c.paused.is_(sa.false()))
+_at_work = sa.select(tables.flows.c.id).where(~tables.flows.c.paused, tables.flows.c.archived_at.is_(None))
+#: What was decided about times that now lie ahead once more. Ticks that have a run keep it.
+_ahead_of_time = (
+    sa.update(_schedules)
+    .where(_schedules.c.settled_until > sa.bindparam("moment"))
+    .where(_schedules.c.active, _schedules.c.problem.is_(None), _schedules.c.flow_id.in_(_at_work))
+    .values({name: sa.bindparam("moment") for name in ("settled_until", "made_until", "fill_at")})
+)
 _broken = sa.update(_schedules).where(_schedules.c.id == sa.bindparam("id_"))
 
 Making = Callable[[Call[Any], Sequence[Look]], int]
@@ -84,10 +98,15 @@ async def run_once(service: Service) -> timedelta | None:
     found = await service.read(_look)
     if found.paused or not found.any:
         return None
-    if found.seen_at is None or found.now - found.seen_at > firings.GRACE:
+    gap = timedelta.max if found.seen_at is None else found.now - found.seen_at
+    if abs(gap) > firings.GRACE and service.part(Leasing).doubts(found.now):
+        return AFTER_JUMP
+    if gap > firings.GRACE:
         made = await _settle(service, found)
         log.info("after a gap since %s the schedules were given %s runs", found.seen_at, made)
-    elif found.now - found.seen_at >= EVERY:
+    elif gap < -firings.GRACE:
+        await service.write(_begin_again)
+    elif abs(gap) >= EVERY:
         await service.write(_see)
     made = await _work(service, _due, found.now, lambda row: firings.look(row, found.now), firings.make)
     if made:
@@ -103,7 +122,8 @@ async def _settle(service: Service, found: Outline) -> int:
     made = await _work(
         service,
         _unsettled,
-        found.now,
+        # what another server has just settled is not settled once more: the rest of it is only late
+        found.now - firings.GRACE,
         lambda row: firings.look_back(row, found.seen_at, found.now),
         firings.settle,
     )
@@ -114,16 +134,28 @@ async def _settle(service: Service, found: Outline) -> int:
 async def _work(
     service: Service, which: sa.Select[Any], moment: datetime, look: Callable[[Any], Look], write: Making
 ) -> int:
-    """Works on the schedules that a statement finds until it finds none."""
-    made = 0
-    while rows := await service.read(lambda call: call.connection.execute(which, {"moment": moment}).all()):
+    """Works on the schedules that a statement finds until it finds none. Those that another server holds are passed over."""
+    made, past, idle = 0, 0, True
+    while True:
+        rows = await service.read(partial(_page, which, moment, past))
+        if not rows and not past:
+            return made
+        if not rows:
+            # the end of what there is; what others held on the way may have been left by them
+            if idle:
+                await asyncio.sleep(AGAIN.total_seconds())
+            past, idle = 0, True
+            continue
         looks = await asyncio.to_thread(_looks, rows, look)
         done = await _written(service, looks, write)
         if done is None:
-            await asyncio.sleep(AGAIN.total_seconds())
+            past += len(rows)
         else:
-            made += done
-    return made
+            made, idle = made + done, False
+
+
+def _page(which: sa.Select[Any], moment: datetime, past: int, call: Call[Any]) -> Sequence[sa.Row[Any]]:
+    return call.connection.execute(which, {"moment": moment, "past": past}).all()
 
 
 def _looks(rows: Sequence[Any], look: Callable[[Any], Look]) -> list[Look]:
@@ -180,6 +212,12 @@ def _see(call: Call[Any]) -> None:
         call.after_commit(call.service.part(dispatch.Dispatch).wake_all)
 
 
+def _begin_again(call: Call[Any]) -> None:
+    """The clock was set back. Runs are made again of what is to come and was passed over while it was ahead."""
+    call.connection.execute(_ahead_of_time, {"moment": call.now})
+    _see(call)
+
+
 def _failed(schedule_id: UUID, error: Exception) -> Reason:
     log.error("the schedule %s cannot be worked on: %s", schedule_id, error, exc_info=error)
     return Reason("schedule_failed", f"The scheduler cannot work on it: {error}")
@@ -191,4 +229,4 @@ def _break(call: Call[Any], schedule_id: UUID, reason: Reason) -> None:
     call.connection.execute(_broken, {"id_": schedule_id, **values})
 
 
-loop = Loop("scheduler", EVERY, run_once, leased=False)
+loop = Loop("scheduler", EVERY, run_once)

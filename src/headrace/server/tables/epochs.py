@@ -14,6 +14,8 @@ epochs = sa.Table(
     sa.Column("began_at", Instant, nullable=False),
     #: The moment that the database had gone back to, where it is known.
     sa.Column("as_of", Instant),
+    #: Which PostgreSQL server has it, and in which life of its own: its system identifier and its timeline.
+    sa.Column("place", sa.Text),
 )
 
 #: One row: the oldest revision whose servers may use the database as it is now.

@@ -123,8 +123,6 @@ PARTIAL_INDEXES = (
     "CREATE INDEX ix_flow_runs_ended ON flow_runs (flow_id, finished_at, id) WHERE finished_at IS NOT NULL",
     # what ends by itself when its time is over
     "CREATE INDEX ix_flow_runs_pause_ends ON flow_runs (pause_ends_at) WHERE pause_ends_at IS NOT NULL",
-    "CREATE INDEX ix_flow_runs_timeout ON flow_runs (state_at)"
-    " WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL",
     "CREATE INDEX ix_flow_runs_due ON flow_runs (flow_id, due_at) WHERE state_type = 'Scheduled'",
     "CREATE UNIQUE INDEX uq_flow_runs_tick ON flow_runs (schedule_id, tick) WHERE schedule_id IS NOT NULL",
     "CREATE UNIQUE INDEX uq_flow_runs_backfill ON flow_runs (backfill_id, tick) WHERE backfill_id IS NOT NULL",

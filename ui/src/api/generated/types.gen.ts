@@ -761,7 +761,8 @@ export type DaskExecutor = {
  *
  * Clocks, filters that all must keep a firing, and the catch-up policy.
  *
- * Firings older than `window_seconds` are not caught up with (None: there is no limit of age).
+ * Firings older than `window_seconds` are not caught up with (None: there is no limit of age). `priority` and `slots` are
+ * those of its runs, where they are not the flow's.
  */
 export type Schedule = {
     clocks: Array<({
@@ -789,6 +790,8 @@ export type Schedule = {
         filter?: 'between_times';
     } & BetweenTimes)>;
     active?: boolean;
+    priority?: number | null;
+    slots?: number | null;
 };
 
 /**
@@ -2154,7 +2157,7 @@ export type ReleaseFlowRun = {
  *
  * An agent saw the run's process end, or could not launch it (`launched` False). `exit_code` is negative for a signal.
  *
- * `code` is the reason where the agent knows more than the exit code tells: out_of_memory.
+ * `code` is the reason, one of those in core/reasons.py, where the agent knows more than the exit code tells.
  */
 export type ReportExit = {
     flow_run_id: string;
@@ -3364,7 +3367,7 @@ export type Apprise = {
 /**
  * CreatedChannel
  *
- * `signing_secret` signs what a webhook is sent; it is shown once, and empty for the other kinds.
+ * `signing_secret` signs what a webhook is sent; it is shown in this answer alone, and empty for the other kinds.
  */
 export type CreatedChannel = {
     channel: Channel;
@@ -3388,6 +3391,16 @@ export type UpdateChannel = {
     } & Mail) | ({
         kind?: 'apprise';
     } & Apprise) | null;
+};
+
+/**
+ * RotateSecret
+ *
+ * A webhook's new signing secret. For `grace_seconds` what is sent is signed with the earlier one, too.
+ */
+export type RotateSecret = {
+    channel_id: string;
+    grace_seconds?: number;
 };
 
 /**
@@ -7359,6 +7372,35 @@ export type UpdateNotificationChannelResponses = {
 };
 
 export type UpdateNotificationChannelResponse = UpdateNotificationChannelResponses[keyof UpdateNotificationChannelResponses];
+
+export type RotateSigningSecretData = {
+    body: {
+        grace_seconds?: number;
+    };
+    path: {
+        channel_id: string;
+    };
+    query?: never;
+    url: '/api/notification_channels/{channel_id}/rotate';
+};
+
+export type RotateSigningSecretErrors = {
+    /**
+     * A problem.
+     */
+    default: Problem;
+};
+
+export type RotateSigningSecretError = RotateSigningSecretErrors[keyof RotateSigningSecretErrors];
+
+export type RotateSigningSecretResponses = {
+    /**
+     * Done.
+     */
+    200: CreatedChannel;
+};
+
+export type RotateSigningSecretResponse = RotateSigningSecretResponses[keyof RotateSigningSecretResponses];
 
 export type TestNotificationData = {
     body?: never;

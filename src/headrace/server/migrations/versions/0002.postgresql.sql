@@ -386,8 +386,6 @@ CREATE INDEX ix_flow_runs_pause_ends ON flow_runs (pause_ends_at) WHERE pause_en
 --;
 CREATE INDEX ix_flow_runs_restarts ON flow_runs (restarted_from, id) WHERE restarted_from IS NOT NULL
 --;
-CREATE INDEX ix_flow_runs_timeout ON flow_runs (state_at) WHERE state_type = 'Running' AND timeout_seconds IS NOT NULL
---;
 CREATE INDEX ix_flow_runs_waits ON flow_runs (waits_for, priority DESC, not_before) WHERE waits_for IS NOT NULL
 --;
 CREATE UNIQUE INDEX uq_flow_runs_backfill ON flow_runs (backfill_id, tick) WHERE backfill_id IS NOT NULL
