@@ -10,10 +10,10 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test nemesis e2e check check-ui ui fix wire docs bench release services
+.PHONY: help setup demo dev test test-docker test-kubernetes nemesis e2e check check-ui ui fix wire docs bench release services
 
 help:  ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 .tools/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headrace needs Python 3.11 or newer; this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
@@ -40,12 +40,23 @@ services: .venv/.dev  ## what the tests use beside Python: PostgreSQL, Chromium
 	@$(BIN)/python tests/services.py
 
 test: services  ## all tests but those in a browser; t=tests/core for a part
-	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e
+	$(BIN)/python -m pytest $(t) -q -n auto --dist worksteal --ignore=tests/e2e --ignore=tests/docker --ignore=tests/kubernetes
+
+# what starts a container engine or a cluster, where there is none; it prints lines to eval
+RIGS ?= ../shared/rigs/up.sh
+
+test-docker: .venv/.dev  ## the tests with a container engine
+	@if [ -z "$$HEADRACE_TEST_IMAGE" ] && [ -x $(RIGS) ]; then eval "$$($(RIGS) docker)"; fi; \
+		$(BIN)/python -m pytest tests/docker -q
+
+test-kubernetes: .venv/.dev  ## the tests with a cluster
+	@if [ -z "$$HEADRACE_TEST_KUBECONFIG" ] && [ -x $(RIGS) ]; then eval "$$($(RIGS) kubernetes)"; fi; \
+		$(BIN)/python -m pytest tests/kubernetes -q
 
 nemesis: services  ## the tests in their full size, with all that may go wrong: hours; t=tests/nemesis for a part
 	@mkdir -p test-output
 	HEADRACE_NEMESIS=1 HEADRACE_CHAOS_RUNS=200 HEADRACE_NEMESIS_FIGURES=test-output/nemesis.jsonl \
-		$(BIN)/python -m pytest $(t) -q --ignore=tests/e2e
+		$(BIN)/python -m pytest $(t) -q --ignore=tests/e2e --ignore=tests/docker --ignore=tests/kubernetes
 	@test ! -e test-output/nemesis.jsonl || $(BIN)/python tests/nemesis/figures.py test-output/nemesis.jsonl
 
 e2e: services ui/node_modules/.bin/knip  ## the browser's tests, with real processes

@@ -58,6 +58,8 @@ class Machine:
         self.home = home
         #: Where agents and runs find the server; a test may put a cable between.
         self.server_url = http.url
+        #: The file of the agents' policy.
+        self.policy = ""
         self.client = Client(http.url, http.token("administrator"))
         self._agents: list[tuple[Agent, threading.Thread]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -65,7 +67,12 @@ class Machine:
             self.client.create_project("tests")
 
     def settings(self) -> settings.Settings:
-        return settings.Settings(home=self.home, server_url=self.server_url, api_key=self.http.token("agent"))
+        return settings.Settings(
+            home=self.home,
+            server_url=self.server_url,
+            api_key=self.http.token("agent"),
+            agent_policy=self.policy,
+        )
 
     def start_agent(self, *, cold: bool = False, **options: Any) -> Agent:
         launcher = process.ProcessLauncher() if cold else None

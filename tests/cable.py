@@ -8,8 +8,8 @@ import threading
 class Cable:
     """Forwards a port of its own to another."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._to = (host, port)
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Cable:
             except OSError:
                 return
             self.connections += 1
-            far = socket.create_connection(("127.0.0.1", self._to))
+            far = socket.create_connection(self._to)
             with self._lock:
                 self._open |= {near, far}
             for ends in ((near, far), (far, near)):

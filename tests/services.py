@@ -1,4 +1,4 @@
-"""Provides what the tests use beside Python, where this machine allows it: PostgreSQL and Chromium, by Debian's names."""
+"""Provides what the tests use beside Python, where this machine allows it: PostgreSQL, Chromium, proxies, sshd, by Debian's names."""
 
 import os
 import shutil
@@ -8,6 +8,13 @@ from pathlib import Path
 
 NEEDED = {
     "postgresql": lambda: shutil.which("initdb") or sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+    # where Debian puts them a user's PATH may not look
+    **{
+        name: lambda name=name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        for name in ("nginx", "haproxy", "pgbouncer")
+    },
+    "git": lambda: shutil.which("git"),
+    "openssh-server": lambda: shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin"),
     "chromium": lambda: (
         shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     ),

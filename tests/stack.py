@@ -110,13 +110,20 @@ class Stack:
             self._api = None
 
     def start_agent(
-        self, name: str, *, limit: int | None = None, url: str = "", before: Sequence[str] = ()
+        self,
+        name: str,
+        *options: str,
+        limit: int | None = None,
+        url: str = "",
+        before: Sequence[str] = (),
+        **environment: str,
     ) -> None:
-        """`before` is a command that starts the agent's, elsewhere."""
-        arguments = ["agent", "--name", name, *(["--limit", str(limit)] if limit else [])]
+        """`before` is a command that starts the agent's, elsewhere; what is given by name is set in its environment."""
+        arguments = ["agent", "--name", name, *(["--limit", str(limit)] if limit else []), *options]
         own = {
             "HEADRACE_API_KEY_FILE": str(self.folder / "agent.key"),
             "HEADRACE_SERVER_URL": url or self.url,
+            **environment,
         }
         self.agents[name] = self._spawn(f"agent-{name}", ["-m", "headrace", *arguments], own, before)
 

@@ -83,7 +83,7 @@ def test_registering_again_makes_a_version_only_if_something_changed(client, cap
     assert (changed.created, changed.version) == (True, 2)
 
 
-def test_a_schedule_on_a_flow_with_a_required_parameter_is_refused_with_its_name(client, tmp_path):
+def test_a_schedule_on_a_flow_with_a_required_parameter_is_refused_with_its_name(client, http, tmp_path):
     @flow(schedule=cron("0 6 * * *"))
     def needy(day: str):
         return load([day])
@@ -93,7 +93,12 @@ def test_a_schedule_on_a_flow_with_a_required_parameter_is_refused_with_its_name
     assert not (tmp_path / "home" / "content").exists()
     assert client.call(operations.list_flows, wire_flows.ListFlows()).items == []
     daily = every(timedelta(days=1), parameters={"day": "monday"})
-    assert needy.with_options(schedule=[daily]).register(project="sales", client=client).created
+    made = needy.with_options(schedule=[daily]).register(project="sales", client=client)
+    assert made.created
+    # V8: a default in the flow's settings will do
+    settings = wire_flows.UpdateFlow(flow_id=made.flow_id, default_parameters={"day": "tuesday"})
+    http.server.call(operations.update_flow, settings)
+    assert needy.register(project="sales", client=client).version == 1
 
 
 def test_each_schedule_of_a_list_is_asked_for_its_parameters(client):

@@ -13,9 +13,12 @@ HEAVY = (
     "difflib",
     "headrace.engine",
     "headrace.server",
+    "headrace.storage.git_program",
     "headrace.wire",
     "importlib.metadata",
     "msgspec",
+    "obstore",
+    "opentelemetry",
     "prometheus_client",
     "rich",
     "sqlalchemy",
@@ -59,3 +62,4 @@ def test_a_server_loads_neither_the_migrations_nor_the_other_database_nor_what_h
 def test_a_flow_without_asynchronous_tasks_runs_without_asyncio():
     found = loaded(RUNS_A_FLOW)
     assert found.isdisjoint({"asyncio", "sqlalchemy", "urllib3", "headrace.server"}), found
+    assert found.isdisjoint({"obstore", "headrace.storage.git_program"}), found

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
         some_failed,
         some_successful,
     )
+    from headrace.storage.git import Git
     from headrace.storage.local import Local
     from headrace.storage.module import Module
-    from headrace.wire.executors import LocalExecutor, ProcessExecutor, ThreadExecutor
-    from headrace.wire.run_configs import DockerRun, LocalRun
+    from headrace.storage.objects import ObjectStore
+    from headrace.storage.webhook import Webhook
+    from headrace.wire.executors import DaskExecutor, LocalExecutor, ProcessExecutor, ThreadExecutor
+    from headrace.wire.run_configs import DockerRun, KubernetesRun, LocalRun, Toleration
 
 #: Public names that are modules.
 _MODULES = {
@@ -82,27 +85,37 @@ _HOMES = {
     "not_all_skipped": "headrace.graph.triggers",
     "some_failed": "headrace.graph.triggers",
     "some_successful": "headrace.graph.triggers",
+    "Git": "headrace.storage.git",
     "Local": "headrace.storage.local",
     "Module": "headrace.storage.module",
+    "ObjectStore": "headrace.storage.objects",
+    "Webhook": "headrace.storage.webhook",
+    "DaskExecutor": "headrace.wire.executors",
     "LocalExecutor": "headrace.wire.executors",
     "ProcessExecutor": "headrace.wire.executors",
     "ThreadExecutor": "headrace.wire.executors",
     "DockerRun": "headrace.wire.run_configs",
+    "KubernetesRun": "headrace.wire.run_configs",
     "LocalRun": "headrace.wire.run_configs",
+    "Toleration": "headrace.wire.run_configs",
 }
 
 __all__ = [
     "CachePolicy",
     "Client",
+    "DaskExecutor",
     "DockerRun",
     "Fail",
     "Flow",
+    "Git",
     "HeadraceError",
+    "KubernetesRun",
     "Local",
     "LocalExecutor",
     "LocalRun",
     "Loop",
     "Module",
+    "ObjectStore",
     "Parameter",
     "Pause",
     "ProcessExecutor",
@@ -110,6 +123,8 @@ __all__ = [
     "Skip",
     "Task",
     "ThreadExecutor",
+    "Toleration",
+    "Webhook",
     "all_failed",
     "all_finished",
     "all_successful",

@@ -1,6 +1,7 @@
 """The agent: asks the server for runs, launches each, watches it, and reports how it ended. It listens to nobody.
 
 Three threads: one claims and launches, one shows that the agent lives, and the main one waits for the ends of its runs.
+What takes long to launch, as a container does whose image has to be pulled, gets a thread of its own.
 A run does not need its agent: it goes on when the agent ends, and the next agent of that name takes it over.
 """
 
@@ -22,12 +23,13 @@ from importlib import metadata
 from typing import IO
 from uuid import UUID, uuid4
 
-from headrace import client, errors
+from headrace import client, errors, launch, tracing
 from headrace.core import labels as core_labels
 from headrace.core import leases
 from headrace.launch import directory as run_directory
-from headrace.launch import hands, plan, process
-from headrace.launch import template as warm
+from headrace.launch import hands, launchers, plan
+from headrace.launch import place as places
+from headrace.launch import policy as policies
 from headrace.settings import Settings
 from headrace.wire import agents, operations, runs
 
@@ -44,10 +46,12 @@ REFUSED_PAUSE = 60.0
 #: that is already on its way arrives within the other.
 LEAVE_SECONDS = 2.0
 ARRIVE_SECONDS = 0.3
+#: For so long an agent that cannot start anything claims nothing; then one run is told why, and the others go on waiting.
+UNREADY_SECONDS = 10.0
 
 
 class Agent:
-    """Asks for runs and launches them as processes of this machine.
+    """Asks for runs and launches them: as processes of this machine, in containers, or in a cluster.
 
     Arguments
     ---------
@@ -56,7 +60,7 @@ class Agent:
     labels, takes_unlabelled: which runs it takes.
     limit: how many runs at a time.
     stop_runs: end the runs when the agent ends. wait: end when the runs have ended. Else they are left running.
-    launcher: what starts the runs; processes by default, forked from a warm template where that can be.
+    launch: how: `process`, `docker` or `kubernetes`. launcher: what does it, where that is not made from the settings.
     """
 
     def __init__(
@@ -69,10 +73,10 @@ class Agent:
         limit: int | None = None,
         stop_runs: bool = False,
         wait: bool = False,
-        launcher: process.ProcessLauncher | None = None,
+        launch: str = "process",
+        launcher: launch.Launcher | None = None,
         timing: leases.Timing | None = None,
     ) -> None:
-        self._settings = settings
         self.name = name or socket.gethostname()
         self._labels = sorted({*core_labels.normalised(labels), socket.gethostname()})
         self._takes_unlabelled = takes_unlabelled
@@ -83,8 +87,18 @@ class Agent:
         self._timing.check()
         self._folder = settings.home / "agents" / _file_name(self.name)
         self._client = client.Client(settings=settings, patience=0)
-        self._variables = dict(os.environ)
-        self._launcher = launcher or process.ProcessLauncher(self._template())
+        self._place = places.Place(
+            folder=self._folder / "runs",
+            home=settings.home,
+            variables=dict(os.environ),
+            policy=policies.load(settings.agent_policy),
+        )
+        self._type = launch
+        self._launcher = launcher or launchers.make(
+            launch, self._place, name=self.name, server_url=self._client.server_url, timing=self._timing
+        )
+        #: One run has been told why nothing can be started; cleared when something can.
+        self._told_why = False
         self._instance = uuid4().hex
         self._id: UUID | None = None
         self._hands: hands.Hands | None = None
@@ -92,10 +106,6 @@ class Agent:
         self._told = False
         self._draining = threading.Event()
         self._left = threading.Event()
-
-    def _template(self) -> warm.Template | None:
-        base = plan.environment(self._settings.home, self._client.server_url, self._variables)
-        return warm.Template(base) if warm.is_available() else None
 
     # --- its life ---
 
@@ -188,6 +198,7 @@ class Agent:
         """Until the server knows this agent. False when it was told to stop before."""
         request = agents.RegisterAgent(
             name=self.name,
+            type=self._type,
             instance=self._instance,
             labels=self._labels,
             takes_unlabelled=self._takes_unlabelled,
@@ -240,7 +251,9 @@ class Agent:
         request_id, lost_until = uuid4().hex, 0.0
         if claim.exists():
             request_id, lost_until = claim.read_text(), time.monotonic() + CLAIM_SECONDS
-        while self._has_room(held) and (self._id is not None or self._register()):
+        clearing = threading.Thread(target=self._clear, args=(held,), name="headrace-clear", daemon=True)
+        clearing.start()
+        while self._has_room(held) and (self._id is not None or self._register()) and self._is_ready():
             assert self._id is not None
             claim.write_text(request_id)
             # A claim whose connection broke, or whose agent was killed, may still be held and be given a run. A request
@@ -278,6 +291,31 @@ class Agent:
         held.wait_until(lambda: self._draining.is_set() or self._limit is None or len(held) < self._limit)
         return not self._draining.is_set()
 
+    def _is_ready(self) -> bool:
+        """Waits until something can be started. False when the agent is to end.
+
+        When that lasts, one run is claimed nevertheless, and ends with the reason: for people look at their runs.
+        """
+        while not self._draining.is_set():
+            why = self._launcher.await_readiness(UNREADY_SECONDS)
+            if not why:
+                self._told_why = False
+                return True
+            if not self._told_why:
+                logger.error("%s No further run is taken until that is over.", why)
+                self._told_why = True
+                return True
+        return False
+
+    def _clear(self, held: hands.Hands) -> None:
+        """Removes what an earlier start of this agent has left, as soon as it can be seen."""
+        while not self._left.is_set():
+            try:
+                held.clear()
+                return
+            except errors.LaunchError:
+                self._left.wait(UNREADY_SECONDS)
+
     def _take(self, held: hands.Hands, assignment: runs.Assignment) -> None:
         """Launches a claimed run; gives it back when the agent is to end."""
         run, fence = assignment.flow_run_id, assignment.fence
@@ -286,17 +324,31 @@ class Agent:
         if self._draining.is_set():
             held.release(runs.ReleaseFlowRun(flow_run_id=run, fence=fence, reason="the agent is ending"))
             return
+        if not self._launcher.is_slow:
+            self._launch(held, assignment)
+            return
+        held.expect(plan.name_of(assignment))
+        threading.Thread(
+            target=self._launch, args=(held, assignment), name=f"headrace-launch-{run}", daemon=True
+        ).start()
+
+    def _launch(self, held: hands.Hands, assignment: runs.Assignment) -> None:
+        """Launches a run, or reports why it cannot be launched."""
+        run, fence = assignment.flow_run_id, assignment.fence
         handover = run_directory.Handover(
             assignment=assignment, server_url=self._client.server_url, timing=self._timing
         )
         try:
-            held.launch(
-                assignment, plan.workload(handover, held.directory, self._settings.home, self._variables)
-            )
+            with tracing.launch(run, fence, self.name):
+                held.launch(assignment, plan.workload(handover, self._place, self._launcher.kind))
         except errors.LaunchError as error:
             logger.warning("run %s could not be launched: %s", assignment.name, error.message)
-            failed = runs.ReportExit(flow_run_id=run, fence=fence, launched=False, message=error.message)
+            failed = runs.ReportExit(
+                flow_run_id=run, fence=fence, launched=False, message=error.message, code=error.reason
+            )
             threading.Thread(target=held.report, args=(failed,), name="headrace-report", daemon=True).start()
+        finally:
+            held.dismiss(plan.name_of(assignment))
 
 
 class _Patience:

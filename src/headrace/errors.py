@@ -147,6 +147,30 @@ class ContentMismatch(ContentError):
     code = "content_mismatch"
 
 
+class ContentMissing(ContentError):
+    """The content is not in its storage."""
+
+    code = "content_missing"
+
+
+class StorageUnreachable(ContentError):
+    """The storage does not answer."""
+
+    code = "storage_unreachable"
+
+
+class StorageRefused(ContentError):
+    """The storage does not accept the credential."""
+
+    code = "storage_refused"
+
+
+class StorageUnknown(ContentError):
+    """There is no storage of this name."""
+
+    code = "storage_unknown"
+
+
 class ResultError(HeadraceError):
     """A stored result cannot be read or written."""
 
@@ -157,6 +181,11 @@ class LaunchError(HeadraceError):
     """The run could not be started where it should."""
 
     code, status, exit_status = "launch", 500, 1
+
+    @property
+    def reason(self) -> str:
+        """The code of core/reasons.py, where there is a better one than launch_failed."""
+        return str(self.facts.get("reason", ""))
 
 
 class RunFailed(HeadraceError):

@@ -181,7 +181,7 @@ class Flow(Generic[P, R]):
                 self.graph,
                 run=dataclasses.replace(facts, run_attempt=attempt),
                 executor=chosen.executor,
-                store=None if chosen.results is None else results.ResultStore(chosen.results),
+                store=None if chosen.results is None else results.store(chosen.results),
                 persist=bool(chosen.persist),
                 log_prints=chosen.log_prints,
                 timeout=None if chosen.timeout is None else chosen.timeout.total_seconds(),
@@ -256,6 +256,7 @@ class Flow(Generic[P, R]):
         api = client or Client()
         # a server that is away or does not know the key is found out before anything is kept
         api.call(operations.read_me, accounts.Nothing())
+        self._check_schedules(chosen, api)
         keeper = self.options.storage or local.Local()
         request = self._registration(chosen, frozenset(labels), keeper)
         try:
@@ -267,22 +268,33 @@ class Flow(Generic[P, R]):
         print(f"{chosen}/{self.name}: {answer.message} {answer.url}")  # noqa: T201 - who registers wants to go there
         return answer
 
+    def _check_schedules(self, project: str, api: "Client") -> None:
+        """Raises errors.Invalid for one whose runs would lack a parameter. What has no default may have one in the flow's settings."""
+        from headrace.core import schedules
+
+        definitions = self.graph.parameters
+        required = {name for name, each in definitions.items() if each.required}
+        clocks = [clock for schedule in self.options.schedule for clock in schedule.clocks]
+        if not all(required <= clock.parameters.keys() for clock in clocks):
+            with contextlib.suppress(errors.NotFound):
+                required -= api.find_flow(f"{project}/{self.name}").default_parameters.keys()
+        for schedule in self.options.schedule:
+            schedules.require_parameters(schedule, required=sorted(required), known=definitions)
+
     def _registration(self, project: str, labels: frozenset[str], keeper: "Storage") -> "flows.RegisterFlow":
         import platform
         from importlib import metadata
 
         import msgspec
 
-        from headrace.core import schedules
+        from headrace import storage as storages
         from headrace.engine import content
-        from headrace.storage import module
         from headrace.wire import flows, storage
 
-        definitions = self.graph.parameters
-        for schedule in self.options.schedule:
-            required = [name for name, each in definitions.items() if each.required]
-            schedules.require_parameters(schedule, required=required, known=definitions)
-        packed = keeper.content() if isinstance(keeper, module.Module) else content.pack(self)
+        if isinstance(keeper, storages.Source):
+            packed = keeper.content(self.name, self._file())
+        else:
+            packed = content.pack(self)
         sha256 = content.sha256(packed)
         described = self.describe(project=project, content_sha256=sha256)
         reference = keeper.save(packed, sha256, project=project, flow=self.name)
@@ -298,6 +310,10 @@ class Flow(Generic[P, R]):
             headrace_version=metadata.version("headrace"),
             python_version=platform.python_version(),
         )
+
+    def _file(self) -> str | None:
+        """The file that defines it, if it was made of a function."""
+        return None if self.function is None else inspect.getsourcefile(self.function)
 
     def __getstate__(self) -> dict[str, Any]:
         """The graph, and not the function that built it: a run does what was registered."""

@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_new_people: who comes in without an account: `invited` people, those of the sign-up `rule` too, or `all`.
     oidc_label: what the button says.
     results_days: for how many days results of runs are kept on the machine where they ran; 0 keeps them for ever.
+    agent_policy: the file that says what runs may have that this machine's agent launches (docs/agents.md).
+    storage_seconds: how long a storage of content or results may be silent before it counts as unreachable.
     extra_loggers: names of loggers that runs capture although they pass nothing on to the root, separated by commas.
     """
 
@@ -67,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timing: dict[str, float] = {}
     late_seconds: float = 15
     results_days: int = 30
+    agent_policy: str = ""
+    storage_seconds: float = 20
     extra_loggers: str = ""
     private_receivers: str = ""
     smtp_url: str = ""

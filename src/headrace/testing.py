@@ -20,7 +20,7 @@ from uuid import uuid4
 from headrace import client, errors, flows, settings
 from headrace.core import leases, states
 from headrace.launch import directory as run_directory
-from headrace.launch import plan
+from headrace.launch import place, plan
 from headrace.server import app, local, migrations
 from headrace.server.loops import scheduler
 from headrace.web import database as databases
@@ -195,7 +195,8 @@ class Server:
         assignment = handover.assignment
         whose: dict[str, Any] = {"flow_run_id": assignment.flow_run_id, "fence": assignment.fence}
         try:
-            work = plan.workload(handover, self._folder / "runs", self._folder, os.environ)
+            here = place.Place(folder=self._folder / "runs", home=self._folder, variables=os.environ)
+            work = plan.workload(handover, here)
         except errors.LaunchError as error:
             return runs.ReportExit(**whose, launched=False, message=error.message)
         work.directory.mkdir(mode=0o700, parents=True)

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from headrace import errors
-from headrace.launch import directory, plan
+from headrace.launch import directory, place, plan
+from headrace.launch.policy import Policy
 from headrace.wire import executors, run_configs, runs, storage
 
 RUN = UUID(int=7)
@@ -39,8 +41,14 @@ def _handover(config: run_configs.RunConfig) -> directory.Handover:
     return directory.Handover(assignment=assignment, server_url="http://server")
 
 
-def _plan(config: Any, **variables: str) -> Any:
-    return plan.workload(_handover(config), Path("/runs"), Path("/home"), {"PATH": "/bin", **variables})
+def _plan(config: Any, policy: Policy | None = None, **variables: str) -> Any:
+    here = place.Place(
+        folder=Path("/runs"),
+        home=Path("/home"),
+        variables={"PATH": "/bin", **variables},
+        policy=policy or Policy(),
+    )
+    return plan.workload(_handover(config), here)
 
 
 def test_a_workload_is_named_by_run_and_fence() -> None:
@@ -88,3 +96,32 @@ def test_the_token_travels_in_the_handover_alone() -> None:
     workload = _plan(run_configs.LocalRun())
     assert "token" not in repr(workload.command) + repr(workload.environment)
     assert b"the run's token" in workload.files[directory.HANDOVER]
+
+
+def test_S16_the_policy_has_the_last_word_on_processes() -> None:
+    for config, named in (
+        (run_configs.LocalRun(env={"LD_PRELOAD": "/x.so"}), "LD_PRELOAD"),
+        (run_configs.LocalRun(working_dir="/etc"), "/etc"),
+        (run_configs.LocalRun(env={"A": "${OTHER}"}), "OTHER"),
+    ):
+        with pytest.raises(errors.LaunchError, match=named) as refused:
+            _plan(config, Policy(working_directories=("/srv",), references=("MINE",)), OTHER="o")
+        assert refused.value.reason == "not_admitted"
+    allowed = Policy(working_directories=("/srv",), references=("MINE",))
+    workload = _plan(run_configs.LocalRun(env={"A": "${MINE}"}, working_dir="/srv/a"), allowed, MINE="m")
+    assert workload.environment["A"] == "m"
+
+
+def test_S16_a_flows_storage_gets_no_variable_that_the_policy_keeps() -> None:
+    handover = _handover(run_configs.LocalRun())
+    content = storage.GitStorage(url="https://h/r", commit="c", path="f.py", flow="f", token_variable="TOKEN")
+    asked = msgspec.structs.replace(
+        handover, assignment=msgspec.structs.replace(handover.assignment, storage=content)
+    )
+
+    def given(rules: Policy) -> dict[str, str]:
+        here = place.Place(folder=Path("/runs"), home=Path("/home"), variables={"TOKEN": "t"}, policy=rules)
+        return plan.workload(asked, here).environment
+
+    assert given(Policy())["TOKEN"] == "t"
+    assert "TOKEN" not in given(Policy(references=("DB_*",)))

@@ -14,6 +14,7 @@ import platform
 import site
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Generator
 from importlib import metadata
 from pathlib import Path
@@ -24,8 +25,10 @@ import cloudpickle
 import msgspec
 
 from headrace import errors
+from headrace.engine import sources
 from headrace.executors import pickling
 from headrace.storage import module as module_storage
+from headrace.storage import tree
 
 _MARK = b"headrace-content 1\n"
 
@@ -84,11 +87,17 @@ def _missing(content: bytes) -> int:
     return max(0, manifest.size - len(pickled))
 
 
-def unpack(content: bytes) -> Any:
-    """The flow. Runs code out of the content: call `check` before. Raises errors.ContentError in words."""
+def unpack(content: bytes, folder: Path | None = None) -> Any:
+    """The flow. Runs code out of the content: call `check` before. Raises errors.ContentError in words.
+
+    Source is written to `folder`, which is made, and imported from there.
+    """
     names = module_storage.named(content)
     if names is not None:
         return _imported(*names)
+    source = tree.opened(content)
+    if source is not None:
+        return sources.flow(*source, folder or Path(tempfile.mkdtemp(prefix="headrace-source-")) / "source")
     manifest, pickled = _split(content)
     if len(pickled) != manifest.size:
         raise errors.ContentError(

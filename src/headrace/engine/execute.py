@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from headrace import client, errors, settings
-from headrace.core import states
+from headrace import client, errors, settings, tracing
+from headrace.core import reasons, states
 from headrace.engine import content, flow_runner, gate, logs, pausing, reporter, results
 from headrace.executors import tracebacks
 from headrace.graph import context
 from headrace.launch import directory as run_directory
 from headrace.storage import kinds as storages
-from headrace.wire import operations, runs
+from headrace.storage import variables
+from headrace.wire import operations, runs, storage
 
 logger = logging.getLogger("headrace.flow")
 
@@ -101,11 +102,15 @@ def run(
     held = handover.assignment
     client.enter_run(handover.server_url, held.token, held.flow_run_id, held.fence)
     process = _RunProcess(handover.assignment, directory, api, stopping, announce, pausing.Pausing(orders))
+    tracing.start("headrace-run")
     try:
-        return process.run()
+        with tracing.run(held.flow_run_id, held.fence, held.attempt, f"{held.project}/{held.flow}"):
+            return process.run()
     except _Refused as refusal:
         sys.stderr.write(f"headrace: the server refuses this attempt: {refusal}\n")
         return REFUSED
+    finally:
+        tracing.stop()
 
 
 class _RunProcess:
@@ -136,7 +141,7 @@ class _RunProcess:
             packed = self._load()
         except errors.ContentError as error:
             mismatch = isinstance(error, errors.ContentMismatch)
-            code = "content_mismatch" if mismatch else "storage_unreachable"
+            code = error.code if error.code in reasons.ENDS else "storage_unreachable"
             return self._finish(
                 states.State(
                     T.CRASHED,
@@ -161,9 +166,8 @@ class _RunProcess:
         )
         self._stopping.attach(reports.cancel)
         extra = settings.load().extra_loggers.replace(",", " ").split()
-        with logs.captured(
-            reports, level=assignment.log_level, secrets=[assignment.token], extra_loggers=extra
-        ):
+        secrets = [assignment.token, *variables.held(storage.secrets(assignment.storage))]
+        with logs.captured(reports, level=assignment.log_level, secrets=secrets, extra_loggers=extra):
             ended = self._execute(packed, reports)
         # the states of all tasks are known to the server before the run's own
         if not reports.flush():
@@ -175,7 +179,7 @@ class _RunProcess:
     # --- before the start: nothing of the user's is loaded ---
 
     def _load(self) -> bytes:
-        found = storages.build(self._assignment.storage).load(self._assignment.storage)
+        found = storages.load(self._assignment.storage)
         content.check(found, self._assignment.content_sha256)
         return found
 
@@ -239,7 +243,7 @@ class _RunProcess:
         # as for a script: what lies in the working directory can be imported, and only user code sees it
         sys.path.insert(0, str(Path.cwd()))
         try:
-            flow = content.unpack(packed)
+            flow = content.unpack(packed, self._directory / "source")
             runner = self._runner(flow, reports)
             self._pauses.attach(runner.pause)
             state = runner.run().state
@@ -258,7 +262,7 @@ class _RunProcess:
         assignment, options = self._assignment, flow.options
         must_persist = assignment.on_lost == "reschedule"
         if options.results is not None:
-            self._store = results.ResultStore(options.results)
+            self._store = results.store(options.results)
         run = context.Run(
             run_id=str(assignment.flow_run_id),
             flow_name=assignment.flow,
@@ -306,7 +310,8 @@ class _RunProcess:
     def _forget(self) -> None:
         """Old results in the store that this run wrote to, where somebody has to look for them."""
         days = settings.load().results_days
-        if days > 0:
+        # a bucket has rules of its own for what is old
+        if days > 0 and isinstance(self._store.directory, Path):
             results.forget(self._store.directory, timedelta(days=days))
 
     def _lost(self, error: errors.HeadraceError) -> None:

@@ -9,9 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from headrace import engine, errors, settings
+from headrace import engine, errors, executors, settings
 from headrace.core import reasons, states
-from headrace.engine import gate, hooks, inputs, outcome, plan, results, showing, terms, walker
+from headrace.engine import (
+    gate,
+    hooks,
+    inputs,
+    outcome,
+    plan,
+    remotes,
+    results,
+    reuse,
+    showing,
+    terms,
+    walker,
+)
 from headrace.executors import interrupts, kinds, tracebacks
 from headrace.graph import context, graph, options
 from headrace.graph import showing as shown_to
@@ -21,6 +33,9 @@ logger = logging.getLogger("headrace.flow")
 
 T = states.StateType
 Known = terms.Known
+
+#: How often a run goes on after what runs its tasks was lost.
+LOSSES = 3
 
 
 class FlowRunner:
@@ -93,6 +108,8 @@ class FlowRunner:
         #: Why it was told to stop, if it was: cancelled or timed out.
         self._stopped_as: str | None = None
         self._pausing = self._held = False
+        #: What runs the tasks is gone and does not come back: in words.
+        self._gone = ""
 
     def run(self) -> outcome.FlowState:
         """Walks the graph to its end. Raises only what is no outcome of the run: a graph that is wrong, KeyboardInterrupt."""
@@ -101,12 +118,12 @@ class FlowRunner:
         shown = showing.Shown(self._terms.reporter, keeps=not self._has_server)
         with context.entered(self._terms.run), shown_to.to(shown.take), self._stoppable():
             before = self._announce(outcome.PENDING, T.RUNNING, "Running", "")
-            self._walk(walks)
+            walks = self._walk(walks)
             state, exception = self._conclude(walks)
             value = None
             if state.is_success:
                 try:
-                    value = inputs.resolve(self._graph.result, walks)
+                    value = inputs.whole(self._graph.result, walks)
                 except Exception as error:  # noqa: BLE001 - putting users' values together may raise anything
                     message = f"what the flow returns cannot be put together: {tracebacks.sentence(error)}"
                     state = states.State(T.FAILED, "Failed", state.at, message, code="flow_failed")
@@ -152,7 +169,29 @@ class FlowRunner:
                 stack.callback(timer.cancel)
             yield
 
-    def _walk(self, walks: dict[str, plan.Walk]) -> None:
+    def _walk(self, walks: dict[str, plan.Walk]) -> dict[str, plan.Walk]:
+        """Walks the graph; again, from what was kept, where that which runs the tasks is gone. What was walked."""
+        losses = 0
+        while True:
+            try:
+                self._walk_once(walks)
+            except executors.Gone as error:
+                losses += 1
+                if losses > LOSSES or self._stopped_as is not None:
+                    self._gone = str(error)
+                    return walks
+                logger.warning("%s: the run begins again there, with the results that were kept", error)
+            except errors.LaunchError as error:
+                if not losses:
+                    raise
+                self._gone = error.message
+                return walks
+            else:
+                return walks
+            self._terms = dataclasses.replace(self._terms, known=reuse.known(walks, self._terms))
+            walks = plan.plan(self._graph)
+
+    def _walk_once(self, walks: dict[str, plan.Walk]) -> None:
         hear: list[Callable[[int, logging.LogRecord], None]] = []
         executor = kinds.build(self._descriptor, lambda ticket, record: hear[0](ticket, record))
         try:
@@ -165,6 +204,7 @@ class FlowRunner:
                 if self._pausing:
                     walking.pause()
             walking.walk()
+            remotes.bring(walks, self._graph.result, everything=not self._has_server)
             self._held = walking.held
             pauses = [after or self._pause_timeout for after in walking.pauses]
             self.pause_ends_after = min((after for after in pauses if after is not None), default=None)
@@ -184,6 +224,10 @@ class FlowRunner:
     def _conclude(self, walks: dict[str, plan.Walk]) -> tuple[states.State, BaseException | None]:
         """The reference tasks decide, unless the run was stopped or waits for an approval."""
         now = datetime.now(UTC)
+        if self._gone:
+            return states.State(T.FAILED, "Failed", now, self._gone, code="flow_failed"), errors.RunFailed(
+                f"the run of '{self._graph.name}' failed: {self._gone}"
+            )
         references = [walks[slug] for slug in self._graph.reference_tasks]
         unfinished = [walk for walk in references if not walk.state.is_finished]
         if self._stopped_as is not None and (unfinished or _any(references, T.CANCELLED)):

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from headrace import client, errors
 from headrace.core import leases
 from headrace.wire import operations, runs
@@ -21,7 +23,10 @@ class Beat(NamedTuple):
 
 
 class Heartbeat:
-    """Sends from `start` to `stop`; `poke` is called, from the thread, when there is something to take."""
+    """Sends from `start` to `stop`; `poke` is called, from the thread, when there is something to take.
+
+    Each says how long the run has been running: the server believes no clock, its own included, that can be set.
+    """
 
     def __init__(
         self,
@@ -38,9 +43,12 @@ class Heartbeat:
         self._ended: queue.SimpleQueue[Beat] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._started_at = 0.0
 
-    def start(self) -> None:
+    def start(self, started_at: float) -> None:
+        """The run began at this moment of the monotonic clock."""
         if self._thread is None:
+            self._started_at = started_at
             self._thread = threading.Thread(target=self._work, name="headrace-heartbeat", daemon=True)
             self._thread.start()
 
@@ -59,10 +67,11 @@ class Heartbeat:
         failures = 0
         while not self._stop.is_set():
             sent_at = time.monotonic()
+            request = msgspec.structs.replace(self._request, running_seconds=sent_at - self._started_at)
             try:
                 # the answer is held for one heartbeat's time; with half of it on top two tries fit before the deadline
                 answer = self._client.call(
-                    operations.heartbeat_flow_run, self._request, timeout=1.5 * self._every, patience=0
+                    operations.heartbeat_flow_run, request, timeout=1.5 * self._every, patience=0
                 )
             except (errors.Conflict, errors.Unauthenticated, errors.Forbidden, errors.NotFound) as error:
                 self._tell(Beat(sent_at, refused=str(error)))

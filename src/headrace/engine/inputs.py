@@ -4,8 +4,8 @@ import string
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, cast
 
-from headrace import errors
-from headrace.engine import outcome
+from headrace import errors, executors
+from headrace.engine import outcome, remotes
 from headrace.engine.plan import Walk
 from headrace.graph import edge
 
@@ -24,12 +24,36 @@ def resolve(argument: edge.Argument, walks: Mapping[str, Walk]) -> Any:
             return constant
         case edge.Reference(slug, index):
             whole = value(walks[slug].state)
-            return whole if index is None or whole is None else _item(whole, slug, index)
+            return whole if index is None or whole is None else _item(executors.here(whole), slug, index)
         case edge.Collection(kind, items):
             parts = [resolve(item, walks) for item in items]
             return dict(zip(parts[::2], parts[1::2], strict=True)) if kind is dict else kind(parts)
         case edge.Flattened(inner):
-            return flatten(resolve(inner, walks))
+            nested = executors.here(resolve(inner, walks))
+            if isinstance(nested, list):
+                nested = remotes.all_here(cast("list[Any]", nested))
+            return flatten(nested)
+
+
+def of_task(walk: Walk, walks: Mapping[str, Walk]) -> dict[str, Any]:
+    """The inputs of a task that is not mapped. What is compared for a branch is compared here, and must be here."""
+    given = {name: resolve(argument, walks) for name, argument in walk.node.arguments.items()}
+    if walk.node.kind == "case":
+        given = {name: executors.here(each) for name, each in given.items()}
+    return given
+
+
+def whole(argument: edge.Argument, walks: Mapping[str, Walk]) -> Any:
+    """The argument's value, all of it here. Raises errors.ResultError where a part of it cannot be had."""
+    match argument:
+        case edge.Collection(kind, items):
+            parts = [whole(item, walks) for item in items]
+            return dict(zip(parts[::2], parts[1::2], strict=True)) if kind is dict else kind(parts)
+        case edge.Reference(slug, None) if walks[slug].expanded:
+            found = resolve(argument, walks)
+            return found if found is None else remotes.all_here(found)
+        case _:
+            return executors.here(resolve(argument, walks))
 
 
 def flatten(nested: Any) -> Any:
@@ -113,6 +137,11 @@ def _is_list(given: Any) -> bool:
 
 
 def _items(name: str, given: Any) -> Sequence[Any]:
+    if isinstance(given, executors.Remote):
+        items = given.items()
+        if items is not None:
+            return items
+        given = given.fetch()
     if isinstance(given, list | tuple | range):
         return cast("Sequence[Any]", given)
     is_set = issubclass(type(given), Set)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from headrace import errors
+from headrace import errors, executors
 from headrace.core import states
 from headrace.graph import options
 from headrace.wire import artifacts as wire_artifacts
@@ -69,8 +69,13 @@ class TaskState(_Ended):
 
     @property
     def result(self) -> Any:
-        """The task's value: of a mapped task the list of its children's, of a failed one the exception."""
-        return self.value if self.children is None else [child.value for child in self.children]
+        """The task's value: of a mapped task the list of its children's, of a failed one the exception.
+
+        Raises errors.ResultError where it was too large to be brought here, and what held it is gone.
+        """
+        if self.children is None:
+            return executors.here(self.value)
+        return [executors.here(child.value) for child in self.children]
 
     @property
     def exception(self) -> BaseException | None:

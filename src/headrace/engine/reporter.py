@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from headrace import client, errors
+from headrace import client, errors, tracing
 from headrace.core import states
 from headrace.engine import spool
 from headrace.wire import artifacts, operations, runs
@@ -97,6 +97,10 @@ class Reporter:
         result: runs.ResultRef | None = None,
     ) -> None:
         """One task run has entered a state."""
+        is_running = state.type is states.StateType.RUNNING
+        tracing.task_state(
+            slug, map_index, attempt, state.name, state.at, is_running=is_running, is_failure=state.is_failure
+        )
         message = state.message[:MESSAGE_CHARACTERS]
         event = runs.TaskEvent(
             slug, map_index, state.type, state.name, state.at, message, attempt, state.due_at, result

@@ -1,4 +1,4 @@
-"""The store of results: a directory of values that tasks persisted, cached or wrote to their targets.
+"""The store of results: a directory, or a bucket, of values that tasks persisted, cached or wrote to their targets.
 
 Values are written under names of their own and never changed; what moves is a small pointer file, replaced in one
 step. So any number of processes may share a store without locks, and a reader sees an old value or a new one, whole.
@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from headrace import errors
-from headrace.engine import packs, serializers
+from headrace.engine import packs, prefixes, serializers
 from headrace.executors import pickling, tracebacks
-from headrace.graph import options
-from headrace.wire import runs
+from headrace.graph import flow_options, options
+from headrace.wire import runs, storage
 
 #: Values of so many bytes and less lie together in a pack, larger ones have a file of their own.
 SMALL = 64 * 1024
@@ -39,14 +39,17 @@ class _Pointer(msgspec.Struct):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResultStore:
-    """Results under one directory, which is made when something is written."""
+    """Results under one directory, which is made when something is written, or below a prefix in a bucket."""
 
-    directory: Path
+    directory: Path | prefixes.Prefix
 
     def write(
         self, value: Any, place: str, serializer: str | options.Serializer | None = None
     ) -> runs.ResultRef:
-        """Keeps the value at the place: a path under the directory, or an absolute one. Raises errors.ResultError."""
+        """Keeps the value at the place: a path under the directory, an absolute one, or the URL of an object.
+
+        Raises errors.ResultError.
+        """
         chosen = serializers.find(serializer)
         return self._file(value, _bytes(value, chosen, None), place, chosen)
 
@@ -65,7 +68,7 @@ class ResultStore:
         """
         chosen = serializers.find(serializer)
         data = _bytes(value, chosen, largest)
-        if len(data) > SMALL:
+        if len(data) > SMALL or isinstance(self.directory, prefixes.Prefix):
             return self._file(value, data, f"{folder}/{name}", chosen)
         try:
             frame = packs.append(self.directory, folder, data)
@@ -80,26 +83,15 @@ class ResultStore:
         )
 
     def _file(self, value: Any, data: bytes, place: str, chosen: options.Serializer) -> runs.ResultRef:
-        path = self.locate(place)
-        try:
-            _replace(path, data)
-        except OSError as error:
-            raise _unwritten(path, error) from error
+        location = self.locate(place)
+        self._put(location, data)
         return runs.ResultRef(
-            location=str(path), size=len(data), kind=type(value).__name__, serializer=chosen.name
+            location=location, size=len(data), kind=type(value).__name__, serializer=chosen.name
         )
 
     def read(self, result: runs.ResultRef, serializer: str | options.Serializer | None = None) -> Any:
         """The value. `serializer` is the task's own, where it has one. Raises errors.ResultError."""
-        try:
-            if result.offset is None:
-                data = Path(result.location).read_bytes()
-            else:
-                data = packs.read(result.location, result.offset, result.size)
-        except OSError as error:
-            raise errors.ResultError(
-                f"the result at {result.location} cannot be read: {error.strerror}"
-            ) from error
+        data = self._get(result)
         if result.size and len(data) != result.size:
             raise errors.ResultError(
                 f"the result at {result.location} has {len(data)} bytes and not {result.size}: it is not whole"
@@ -115,24 +107,32 @@ class ResultStore:
 
     def holds(self, result: runs.ResultRef) -> bool:
         """Whether there is a file that is large enough; `read` tells whether it is the value."""
+        end = result.size if result.offset is None else packs.end(result.offset, result.size)
         try:
-            end = result.size if result.offset is None else packs.end(result.offset, result.size)
+            if storage.is_bucket(result.location):
+                size = self._prefix(result.location).size(result.location)
+                return size is not None and size >= end
             return Path(result.location).stat().st_size >= end
-        except OSError:
+        except (OSError, errors.ResultError):
             return False
 
     def at(self, place: str, serializer: str | options.Serializer | None = None) -> runs.ResultRef | None:
         """What lies at a target, if anything does."""
-        path = self.locate(place)
-        if not path.is_file():
+        location = self.locate(place)
+        if storage.is_bucket(location):
+            if self._prefix(location).size(location) is None:
+                return None
+        elif not Path(location).is_file():
             return None
-        return runs.ResultRef(location=str(path), serializer=serializers.find(serializer).name)
+        return runs.ResultRef(location=location, serializer=serializers.find(serializer).name)
 
     def cached(self, key: str, expires: timedelta | None) -> runs.ResultRef | None:
         """The value kept under a cache's key, unless it is older than that."""
         try:
-            pointer = msgspec.json.decode(self._pointer(key).read_bytes(), type=_Pointer)
-        except (OSError, msgspec.MsgspecError):  # none, or one of another version: as good as none
+            pointer = msgspec.json.decode(
+                self._get(runs.ResultRef(location=self._pointer(key))), type=_Pointer
+            )
+        except (errors.ResultError, msgspec.MsgspecError):  # none, or one of another version: as good as none
             return None
         age = time.time() - pointer.made_at
         return None if expires is not None and age >= expires.total_seconds() else pointer.result
@@ -142,19 +142,50 @@ class ResultStore:
     ) -> runs.ResultRef:
         """Keeps the value under a cache's key. Raises errors.ResultError."""
         entry = self._pointer(key)
-        result = self.write(value, str(entry.with_name(f"{entry.stem}-{uuid.uuid4().hex[:12]}")), serializer)
-        try:
-            _replace(entry, msgspec.json.encode(_Pointer(result, time.time())))
-        except OSError as error:
-            raise errors.ResultError(f"the cache cannot be written to {entry}: {error.strerror}") from error
+        result = self.write(value, f"{entry.removesuffix('.json')}-{uuid.uuid4().hex[:12]}", serializer)
+        self._put(entry, msgspec.json.encode(_Pointer(result, time.time())))
         return result
 
-    def locate(self, place: str) -> Path:
-        return self.directory / Path(place).expanduser()
+    def locate(self, place: str) -> str:
+        """Where a place is: a path, or the URL of an object."""
+        if storage.is_bucket(place):
+            return place
+        path = Path(place).expanduser()
+        if isinstance(self.directory, Path):
+            return str(self.directory / path)
+        return str(path) if path.is_absolute() else f"{self.directory.place.url.rstrip('/')}/{place}"
 
-    def _pointer(self, key: str) -> Path:
+    def _pointer(self, key: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self.directory / "cache" / name[:2] / f"{name}.json"
+        return self.locate(f"cache/{name[:2]}/{name}.json")
+
+    def _prefix(self, location: str) -> prefixes.Prefix:
+        return self.directory if isinstance(self.directory, prefixes.Prefix) else prefixes.prefix(location)
+
+    def _put(self, location: str, data: bytes) -> None:
+        if storage.is_bucket(location):
+            return self._prefix(location).write(location, data)
+        try:
+            _replace(Path(location), data)
+        except OSError as error:
+            raise _unwritten(Path(location), error) from error
+
+    def _get(self, result: runs.ResultRef) -> bytes:
+        if storage.is_bucket(result.location):
+            return self._prefix(result.location).read(result.location)
+        try:
+            if result.offset is None:
+                return Path(result.location).read_bytes()
+            return packs.read(result.location, result.offset, result.size)
+        except OSError as error:
+            raise errors.ResultError(
+                f"the result at {result.location} cannot be read: {error.strerror}"
+            ) from error
+
+
+def store(where: Path | str | flow_options.InBucket) -> ResultStore:
+    """The store that a flow's `results=` names: a directory, the URL of a bucket, or an ObjectStore."""
+    return ResultStore(where if isinstance(where, Path) else prefixes.prefix(where))
 
 
 def folder(run_id: str, fence: int) -> str:

@@ -7,7 +7,7 @@ a result counts only where nothing above it runs anew: what is made of a new val
 import dataclasses
 from typing import Any
 
-from headrace import errors
+from headrace import errors, executors
 from headrace.core import states
 from headrace.engine import plan, results, terms
 from headrace.wire import runs
@@ -150,9 +150,21 @@ def keep(
                 continue
             try:
                 record.stored = of.store.keep(
-                    record.value, folder, results.name(walk.slug, index), walk.options.serializer
+                    executors.here(record.value), folder, results.name(walk.slug, index), walk.options.serializer
                 )
                 found.append((walk, index, None))
             except errors.ResultError as error:
                 found.append((walk, index, error))
+    return found
+
+
+def known(walks: dict[str, plan.Walk], of: terms.Terms) -> dict[Place, terms.Known]:
+    """What a walk that broke off has left for the next: what was known before it, and every result that is or can be kept."""
+    keep(walks, of)
+    found = dict(of.known)
+    for walk in walks.values():
+        records = [(-1, walk.state)] if walk.state.children is None else enumerate(walk.state.children)
+        for index, record in records:
+            if record.is_success and (record.stored is not None or record.is_skipped):
+                found[walk.slug, index] = terms.Known(record.state, record.stored)
     return found

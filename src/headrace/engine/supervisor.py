@@ -224,7 +224,7 @@ class Supervisor:
             match line.split():
                 case [b"started", at]:
                     watch.started_at = watch.renewed_at = float(at)
-                    self._heartbeat.start()
+                    self._heartbeat.start(float(at))
                 case [b"reporting"]:
                     watch.reporting = True
                 case [b"reported"]:
@@ -269,6 +269,7 @@ class Supervisor:
             exit_code=code,
             reported=watch.reported,
             reporting=watch.reporting,
+            stopped=self._stop,
             reason=_words(code, watch.ending),
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from headrace import errors, executors
+from headrace import errors, executors, tracing
 from headrace.engine import caching, prints, results
 from headrace.executors import interrupts, pickling, tracebacks
 from headrace.graph import caching as policies
@@ -120,6 +120,11 @@ class Answer:
     retryable: bool = False
     after: timedelta | None = None
 
+    @property
+    def carries(self) -> bool:
+        """Whether `value` may stay where it was made."""
+        return self.kind in ("success", "cached", "loop")
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Exceptions cross processes with their traceback as text; one that cannot cross is told in words."""
         if not isinstance(self.value, BaseException) or self.kind not in ("failed", "retry"):
@@ -175,8 +180,9 @@ def look_up(work: Work, own: Own) -> Answer:
 
 def execute(work: Work, own: Own) -> Answer:
     """Runs the task's function and keeps its value where it is to be kept."""
+    span = tracing.within(work.run.run_id, work.slug, own.map_index, own.attempt)
     try:
-        with context.entered(_context(work, own)):
+        with context.entered(_context(work, own)), span:
             if work.log_prints:
                 with prints.logged(logger):
                     value = _call(work, own)

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import msgspec
 
+from headrace import tracing
 from headrace.engine import supervisor
 from headrace.launch import directory as run_directory
 from headrace.launch import template
@@ -43,6 +44,7 @@ def serve(connection: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     for name in WARM:
         importlib.import_module(name)
+    tracing.warm_up()
     gc.collect()
     # what is here now is shared with the runs, until somebody writes to it: the collector must not
     gc.freeze()

@@ -7,7 +7,6 @@ tasks of their own: they are an index, a state and a value.
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,6 @@ from headrace.engine import (
     trials,
     verdicts,
 )
-from headrace.executors import tracebacks
 from headrace.graph import context, triggers
 from headrace.wire import runs
 
@@ -145,11 +143,7 @@ class Walker:
         if self._gate.limited and self._waits_for_slot(walk, index):
             return
         try:
-            given = (
-                {name: inputs.resolve(argument, self.walks) for name, argument in walk.node.arguments.items()}
-                if index < 0
-                else inputs.of_child(walk, index)
-            )
+            given = inputs.of_task(walk, self.walks) if index < 0 else inputs.of_child(walk, index)
         except Exception as error:  # noqa: BLE001 - filling in users' values (hashing them into sets) may raise anything
             self._fail(walk, index, task_runner.failed(error, retryable=False), attempt=1)
             return
@@ -191,15 +185,21 @@ class Walker:
         work = walk.work
         assert work is not None
         ticket = next(self._tickets)
-        self._flights[ticket] = trials.Flight(walk, own, looking)
+        self._flights[ticket] = flight = trials.Flight(walk, own, looking)
+        name, placement = walk.slug, walk.options.dask
         if looking:
-            call = executors.Call(ticket, task_runner.look_up, work, own)
+            call = executors.Call(ticket, task_runner.look_up, work, own, None, False, name, placement)
         else:
-            if own.loop_count == 1:
-                state = states.State(T.RUNNING, "Running", datetime.now(UTC))
-                self._enter(walk, own.map_index, state, attempt=own.attempt)
-            call = executors.Call(ticket, task_runner.execute, work, own, walk.timeout, work.is_async)
+            if not self._executor.queues:
+                self._begun(flight, datetime.now(UTC))
+            timeout, alone = walk.timeout, work.is_async
+            call = executors.Call(ticket, task_runner.execute, work, own, timeout, alone, name, placement)
         self._executor.submit(call)
+
+    def _begun(self, flight: trials.Flight, at: datetime) -> None:
+        walk, own = flight.walk, flight.own
+        if own.loop_count == 1 and not flight.looking:
+            self._enter(walk, own.map_index, states.State(T.RUNNING, "Running", at), attempt=own.attempt)
 
     def _refuse(self, walk: plan.Walk, index: int, decision: triggers.Decision, why: str) -> None:
         if decision is triggers.Decision.SKIP:
@@ -273,6 +273,9 @@ class Walker:
         if ending.kind is executors.Kind.RELEASED:
             self._release(ending.ticket)
             return
+        if ending.kind is executors.Kind.BEGUN:
+            self._begun(self._flights[ending.ticket], ending.value)
+            return
         flight = self._flights.pop(ending.ticket)
         walk, own = flight.walk, flight.own
         match ending.kind:
@@ -333,7 +336,7 @@ class Walker:
         if self.stopped and isinstance(answer.value, errors.RunCancelled):
             self._cancel(walk, index, attempt)
             return
-        due = None if self.stopped else self._next_try(walk, answer, attempt)
+        due = None if self.stopped else trials.next_try(walk, answer, attempt)
         with context.entered(self._context(walk, index, attempt)):
             told = answer.trace or answer.message
             if due is None:
@@ -355,18 +358,6 @@ class Walker:
             self._abandoned[ticket] = ((walk, index), time.monotonic() + due)
         else:
             self._timers.at(time.monotonic() + due, self._retry, walk, index)
-
-    def _next_try(self, walk: plan.Walk, answer: task_runner.Answer, attempt: int) -> float | None:
-        """In how many seconds to try again, if at all."""
-        if not answer.retryable or attempt > walk.options.retries:
-            return None
-        if answer.after is not None:
-            return answer.after.total_seconds()
-        try:
-            return walk.options.delay_before(attempt, random.random()).total_seconds()  # noqa: S311 - jitter is no secret
-        except Exception as error:  # noqa: BLE001 - a delay may be a user's function
-            logger.error("task '%s': its retry_delay failed: %s", walk.slug, tracebacks.strip(error))  # noqa: TRY400 - source lines must not leave
-            return None
 
     def _retry(self, walk: plan.Walk, index: int) -> None:
         if self._retrying.pop((walk, index), 0) is None and not self.stopped:

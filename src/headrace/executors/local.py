@@ -8,6 +8,7 @@ class LocalExecutor:
     """Runs a call when it is waited for. One that has a timeout, or asks for it, gets a thread of its own."""
 
     slots = 1
+    queues = False
 
     def __init__(self) -> None:
         self._beside = threads.ThreadExecutor(1)

@@ -82,6 +82,8 @@ def _inside() -> tuple[Any, ...] | None:
 class ProcessExecutor:
     """Runs calls in up to `slots` worker processes."""
 
+    queues = False
+
     def __init__(self, workers: int | None, log: executors.LogSink) -> None:
         self.slots = workers or os.cpu_count() or 1
         self._log = log

@@ -42,6 +42,8 @@ class _Job:
 class ThreadExecutor:
     """Runs calls on up to `slots` threads, started when needed and used again; an interrupted one is not."""
 
+    queues = False
+
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self._work: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

@@ -35,12 +35,12 @@ class _Forwarding(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._worker.send("log", self._worker.ticket, _portable(record))
+            self._worker.send("log", self._worker.ticket, portable(record))
         except Exception:  # noqa: BLE001 - what logging asks of handlers: a record must not end the code that made it
             self.handleError(record)
 
 
-def _portable(record: logging.LogRecord) -> bytes:
+def portable(record: logging.LogRecord) -> bytes:
     text = record.getMessage()
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}\n{tracebacks.strip(record.exc_info[1])}"

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from headrace import errors
 from headrace.graph import options as task_options
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from headrace.wire import executors, run_configs
 
 OnLost = Literal["crash", "reschedule"]
+
+
+class InBucket(Protocol):
+    """What an ObjectStore says: a bucket's URL and how it is reached."""
+
+    options: dict[str, str]
+    variables: dict[str, str]
+
+    @property
+    def url(self) -> str: ...
 
 
 class Keywords(TypedDict, total=False):
@@ -37,8 +47,8 @@ class Keywords(TypedDict, total=False):
     #: What becomes of a run whose process is lost: `crash` runs it at most once, `reschedule` at least once.
     on_lost: OnLost
     lost_after: task_options.Duration | None
-    #: The directory in which tasks' results are kept.
-    results: "str | Path | None"
+    #: Where tasks' results are kept: a directory, a bucket's URL (`s3://bucket/prefix`), or an ObjectStore.
+    results: "str | Path | InBucket | None"
     #: Whether values of tasks that do not say are kept; None: in runs that a server knows of, up to a size.
     persist: bool | None
     on_state: task_options.Hook | Iterable[task_options.Hook]
@@ -65,7 +75,7 @@ class Options:
     pause_timeout: timedelta | None = None
     on_lost: OnLost = "crash"
     lost_after: timedelta | None = None
-    results: "Path | None" = None
+    results: Any = None
     persist: bool | None = None
     on_state: tuple[task_options.Hook, ...] = ()
     log_prints: bool = False
@@ -136,10 +146,21 @@ def _on_lost(option: str, value: Any) -> str:
     return value
 
 
-def _path(option: str, value: Any) -> "Path | None":
+def _results(option: str, value: Any) -> Any:
+    """A path; a bucket's URL and what has one stay as they are."""
     from pathlib import Path
 
-    return None if value is None else Path(value).expanduser()
+    if value is None or hasattr(value, "url"):
+        return value
+    if "://" not in str(value):
+        return Path(value).expanduser()
+    from headrace.wire import storage
+
+    if not storage.is_bucket(value):
+        raise ValueError(
+            f"{option} is {value!r}; give a directory or a bucket's URL: {', '.join(f'{scheme}://…' for scheme in storage.BUCKETS)}."
+        )
+    return value
 
 
 def _word(option: str, value: Any) -> str | None:
@@ -159,7 +180,7 @@ _NORMAL: dict[str, Callable[[str, Any], Any]] = {
     "pause_timeout": task_options.timeout,
     "on_lost": _on_lost,
     "lost_after": task_options.timeout,
-    "results": _path,
+    "results": _results,
     "persist": task_options.yes_no_or_default,
     "on_state": task_options.hooks,
     "log_prints": task_options.yes_or_no,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypedDict, cast
 
 from headrace import errors
-from headrace.graph import caching, pickled, triggers
+from headrace.graph import caching, pickled, placement, triggers
 
 #: Called as hook(task, before, after) with states; a state that it returns takes the place of `after`.
 Hook = Callable[..., Any]
@@ -55,6 +55,8 @@ class Keywords(TypedDict, total=False):
     #: A template (or function) for the name of each run of the task.
     run_name: str | Callable[..., str] | None
     description: str
+    #: Where it runs on a Dask cluster: resources, priority, workers, allow_other_workers, retries.
+    dask: Mapping[str, Any] | None
 
 
 @pickled.by_name
@@ -82,6 +84,7 @@ class Options:
     nout: int | None = None
     run_name: str | Callable[..., str] | None = None
     description: str = ""
+    dask: Mapping[str, Any] | None = None
 
     def delay_before(self, retry: int, fraction: float = 0.0) -> timedelta:
         """How long to wait before the retry of this number (from 1); `fraction` in [0, 1) is the caller's random number."""
@@ -270,4 +273,5 @@ _NORMAL: dict[str, Callable[[str, Any], Any]] = {
     "nout": _nout,
     "run_name": _template,
     "description": text,
+    "dask": placement.checked,
 }

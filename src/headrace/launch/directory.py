@@ -3,13 +3,17 @@
 Everything in it is for the owner alone: the directory is 0700 and its files are 0600.
 """
 
+import errno
 import os
+import shutil
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from headrace import errors
+from headrace import errors, launch
 from headrace.core import leases
 from headrace.wire import runs
 
@@ -18,6 +22,9 @@ OUTPUT = "output.log"
 SPOOL = "spool"
 _HOLDER = "holder.json"
 _EXIT = "exit.json"
+
+#: So much of a run's output is kept.
+OUTPUT_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -41,17 +48,51 @@ class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How the run process ended; `exit_code` is negative for a signal.
 
     `reported`: its final report was acknowledged. `reporting`: it had begun to send one, which may still arrive.
+    `stopped`: the supervisor was told to stop, by a signal.
     """
 
     exit_code: int
     reported: bool = False
     reporting: bool = False
+    stopped: bool = False
     reason: str = ""
 
 
 def files(handover: Handover) -> dict[str, bytes]:
     """What a workload's directory must contain for its run."""
     return {HANDOVER: msgspec.json.encode(handover)}
+
+
+def fill(directory: Path, content: Mapping[str, bytes]) -> None:
+    """Makes the directory and the files, for their owner alone. Raises errors.LaunchError and leaves nothing then."""
+    for name in content:
+        if (directory / name).parent != directory or name in (".", ".."):
+            raise errors.LaunchError(f"the file {name!r} would lie outside of {directory}")
+    try:
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700)
+        for name, part in content.items():
+            handle = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(part)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            shutil.rmtree(directory, ignore_errors=True)
+        raise not_made(error, directory) from None
+
+
+def not_made(error: OSError, directory: Path) -> errors.LaunchError:
+    """Why a run cannot be started on this machine."""
+    here = socket.gethostname()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        words = f"no space is left on {here} for {directory}: make room there, or set HEADRACE_HOME to another disk."
+    elif error.errno in (errno.EAGAIN, errno.ENOMEM):
+        words = f"{here} can start no further process ({error.strerror}): limit the agent's runs, or raise the limits of its user."
+    elif error.errno == errno.EEXIST:
+        words = f"{directory} is there already: the run seems to be launched twice."
+    else:
+        words = f"the run could not be started on {here}: {error}"
+    return errors.LaunchError(words)
 
 
 def take(directory: Path) -> Handover:
@@ -107,6 +148,19 @@ def write_exit(directory: Path, record: ExitRecord) -> None:
 
 def read_exit(directory: Path) -> ExitRecord | None:
     return _read(directory / _EXIT, ExitRecord)
+
+
+def read_output(directory: Path, after: str = "") -> launch.Output:
+    """What the run's processes have written to their standard streams, the last `OUTPUT_BYTES` of it."""
+    begin = int(after or 0)
+    try:
+        with (directory / OUTPUT).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin, size - OUTPUT_BYTES))
+            content = file.read(OUTPUT_BYTES)
+    except OSError:
+        return launch.Output(b"", after)
+    return launch.Output(content, str(size))
 
 
 def _write(path: Path, content: bytes) -> None:

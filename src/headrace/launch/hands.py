@@ -11,47 +11,68 @@ import queue
 import selectors
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from headrace import client, errors, launch
-from headrace.launch import directory as run_directory
 from headrace.launch import journal as journals
-from headrace.launch import process
+from headrace.launch import outputs
 from headrace.wire import agents, operations, runs
 
 logger = logging.getLogger("headrace.agent")
 
 #: A final report that has left the run process may arrive after the process has ended: for so long is it waited for.
 SETTLE_SECONDS = 5.0
-#: Where exits cannot be waited for, they are looked for this often.
+#: Where an end cannot be waited for, it is looked for this often.
 LOOK_SECONDS = 0.5
+#: What a launcher cannot do, because what it works with is away, is tried again after so long.
+AGAIN_SECONDS = 2.0
+#: Seconds for telling the server how far a launch is; nothing depends on it.
+SHOW_SECONDS = 5.0
 #: For so long a report is sent again to a server that does not answer.
 PATIENCE = 24 * 3600.0
 
 
+T = TypeVar("T")
+
+
+class _Told(NamedTuple):
+    """What the server is told of a run's end."""
+
+    report: runs.ReportExit | runs.ReleaseFlowRun | None
+
+
 @dataclasses.dataclass(eq=False)
 class Hand:
-    """One run in hand. `pidfd` tells the end of its supervisor."""
+    """One run in hand. What can be read from `descriptor` tells of a change; `shown` is what the server was told of its launch."""
 
     entry: journals.Entry
-    pidfd: int | None = None
-    ending: bool = False
+    descriptor: int | None = None
+    shown: tuple[str, str] = ("", "")
+    launching: bool = True
+    #: Within which time it is to end, when it is.
+    grace: timedelta | None = None
     concluding: bool = False
 
 
 class Hands:
     """All runs in hand of one agent, below its `folder`."""
 
-    def __init__(self, launcher: process.ProcessLauncher, folder: Path, api: client.Client) -> None:
+    def __init__(self, launcher: launch.Launcher, folder: Path, api: client.Client) -> None:
         self.directory = folder / "runs"
         self._launcher = launcher
         self._client = api
         self._journal = journals.Journal(folder / "journal")
+        self._outputs = outputs.Outputs(folder / "output")
         #: By run and fence: the end of one attempt may still be reported when the next one is here.
         self._hands: dict[str, Hand] = {}
+        #: Names of those that are on their way here.
+        self._expected: set[str] = set()
+        #: Those whose end cannot be waited for, and is looked for.
+        self._looked_at: set[Hand] = set()
         self._changed = threading.Condition()
         self._settled = threading.Event()
         self._started: queue.SimpleQueue[Hand] = queue.SimpleQueue()
@@ -62,10 +83,13 @@ class Hands:
         self._selector.register(self._wake, selectors.EVENT_READ)
 
     def __len__(self) -> int:
-        return len(self._hands)
+        return len(self._expected.union(self._hands))
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._hands
+    def __contains__(self, key: object) -> bool:
+        return key in self._hands or key in self._expected
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._expected.union(self._hands))
 
     def listed(self) -> list[agents.RunInHand]:
         entries = [hand.entry for hand in list(self._hands.values())]
@@ -93,7 +117,7 @@ class Hands:
     def adopt(self) -> None:
         """Finds what an earlier start of the agent has launched, and clears away what it did not come to launch."""
         for entry in self._journal.entries():
-            hand = self._hands[entry.key] = Hand(entry)
+            hand = self._hands[entry.key] = Hand(entry, launching=False)
             self._started.put(hand)
         if self._hands:
             self.wake()
@@ -101,6 +125,35 @@ class Hands:
         for path in self.directory.iterdir() if self.directory.exists() else ():
             if path.name not in self._hands:
                 shutil.rmtree(path, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Takes what was launched and is in nobody's hand, where its launcher knows enough of it, and removes the rest.
+
+        Raises errors.LaunchError when that cannot be done now.
+        """
+        for found in self._launcher.found():
+            if found.state.name not in self:
+                self._take(found)
+        self._launcher.clear(self)
+
+    def _take(self, found: launch.Found) -> None:
+        entry = journals.Entry(
+            flow_run_id=found.flow_run_id, fence=found.fence, name=found.name, state=found.state
+        )
+        self._journal.write(entry, first=True)
+        hand = self._hands[entry.key] = Hand(entry, launching=False)
+        logger.info("the run %s of an earlier start has been found and is taken over", entry.name)
+        self._started.put(hand)
+        self.wake()
+
+    def expect(self, key: str) -> None:
+        """Keeps room for a run that is about to be launched."""
+        self._expected.add(key)
+
+    def dismiss(self, key: str) -> None:
+        """It is here, or does not come."""
+        self._expected.discard(key)
+        self.poke()
 
     def launch(self, assignment: runs.Assignment, workload: launch.Workload) -> None:
         """Launches a claimed run; it is written down before it may begin. Raises errors.LaunchError in words."""
@@ -117,60 +170,92 @@ class Hands:
                 if hand is None:
                     hand = self._hands[entry.key] = Hand(entry)
                 hand.entry = entry
+                self._show(hand, state.step, state.message)
+                if hand.grace is not None:
+                    break
         except (errors.LaunchError, OSError) as error:
             if hand is not None:
-                self._forget(hand)
+                self._in_background(self._forget, hand)
             if isinstance(error, errors.LaunchError):
                 raise
             raise errors.LaunchError(
                 f"the agent cannot write down what it launches ({error}): make room on its disk."
             ) from None
         assert hand is not None
+        with self._changed:
+            hand.launching = False
+        if hand.grace is not None:
+            self._stop(hand, hand.grace)
+            return
         self._started.put(hand)
         self.wake()
+
+    def _show(self, hand: Hand, step: str, message: str) -> None:
+        """Tells the server how far a launch is, when that has changed."""
+        if not step or hand.shown == (step, message):
+            return
+        hand.shown = (step, message)
+        entry = hand.entry
+        request = runs.AdvanceFlowRun(
+            flow_run_id=entry.flow_run_id, fence=entry.fence, name=step, message=message
+        )
+        with contextlib.suppress(errors.HeadraceError):
+            self._client.call(operations.advance_flow_run, request, timeout=SHOW_SECONDS, patience=0)
 
     # --- watching ---
 
     def watch(self) -> None:
-        """Waits for something to happen, and sees to the runs that have ended. Nothing ticks where pidfds are."""
-        polls = not hasattr(os, "pidfd_open")
-        for key, _ in self._selector.select(LOOK_SECONDS if polls else None):
+        """Waits for something to happen, and sees to the runs that have ended. Nothing ticks where ends can be waited for."""
+        for key, _ in self._selector.select(LOOK_SECONDS if self._looked_at else None):
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
             else:
-                self._ended(key.data)
+                self._unfollow(key.data)
+                # what is not yet its end is told by the next look
+                self._look(key.data, follow=False)
         while not self._started.empty():
-            self._follow(self._started.get_nowait())
-        if polls:
-            for hand in list(self._hands.values()):
-                if self._launcher.observe(hand.entry.state).phase in (launch.Phase.EXITED, launch.Phase.GONE):
-                    self._ended(hand)
+            self._look(self._started.get_nowait())
+        for hand in list(self._looked_at):
+            self._look(hand)
 
-    def _follow(self, hand: Hand) -> None:
-        """Watches the run's supervisor, which need not be a child of this process."""
-        if not hasattr(os, "pidfd_open"):
+    def _look(self, hand: Hand, *, follow: bool = True) -> None:
+        """Follows the run, or sees what it does now."""
+        self._looked_at.discard(hand)
+        if hand.concluding or (follow and self._follow(hand)):
             return
-        pid = self._launcher.pid(hand.entry.state)
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                hand.pidfd = os.pidfd_open(pid)
-        # between the look and the opening the process may have ended, and its pid been given again
-        if hand.pidfd is None or self._launcher.pid(hand.entry.state) != pid:
-            self._ended(hand)
-        else:
-            self._selector.register(hand.pidfd, selectors.EVENT_READ, hand)
+        state = hand.entry.state
+        try:
+            seen = self._launcher.observe(state)
+        except errors.LaunchError:
+            self._looked_at.add(hand)
+            return
+        is_over = seen.phase in (launch.Phase.EXITED, launch.Phase.GONE)
+        # one that is adopted before it was launched will not begin by itself
+        if is_over or (seen.phase is launch.Phase.PENDING and not state.handle):
+            self._in_background(self._conclude, hand)
+            return
+        self._looked_at.add(hand)
+        if seen.step and hand.shown != (seen.step, seen.reason):
+            self._in_background(lambda hand: self._show(hand, seen.step, seen.reason), hand)
 
-    def _ended(self, hand: Hand) -> None:
-        self._unfollow(hand)
-        self._in_background(self._conclude, hand)
+    def _follow(self, hand: Hand) -> bool:
+        try:
+            descriptor = self._launcher.follow(hand.entry.state)
+        except errors.LaunchError:
+            return False
+        if descriptor is None:
+            return False
+        hand.descriptor = descriptor
+        self._selector.register(descriptor, selectors.EVENT_READ, hand)
+        return True
 
     def _unfollow(self, hand: Hand) -> None:
-        pidfd, hand.pidfd = hand.pidfd, None
-        if pidfd is not None:
+        descriptor, hand.descriptor = hand.descriptor, None
+        if descriptor is not None:
             with contextlib.suppress(KeyError):
-                self._selector.unregister(pidfd)
-            os.close(pidfd)
+                self._selector.unregister(descriptor)
+            os.close(descriptor)
 
     # --- ending ---
 
@@ -187,13 +272,18 @@ class Hands:
         self.wait_until(lambda: not self._hands, grace.total_seconds() + 2 * SETTLE_SECONDS)
 
     def _begin_end(self, hand: Hand, grace: timedelta) -> None:
-        if not hand.ending and not hand.concluding:
-            hand.ending = True
-            logger.info("run %s is to be ended", hand.entry.name)
+        with self._changed:
+            if hand.grace is not None or hand.concluding:
+                return
+            hand.grace = grace
+            launching = hand.launching
+        logger.info("run %s is to be ended", hand.entry.name)
+        # who launches it sees to it
+        if not launching:
             self._in_background(lambda hand: self._stop(hand, grace), hand)
 
     def _stop(self, hand: Hand, grace: timedelta) -> None:
-        self._launcher.stop(hand.entry.state, grace)
+        self._until_done(lambda: self._launcher.stop(hand.entry.state, grace))
         self._conclude(hand)
 
     def _in_background(self, work: Callable[[Hand], None], hand: Hand) -> None:
@@ -201,40 +291,76 @@ class Hands:
             target=work, args=(hand,), name=f"headrace-run-{hand.entry.key}", daemon=True
         ).start()
 
+    def _until_done(self, work: Callable[[], T]) -> T | None:
+        """Repeats what cannot be done now. None when this agent ends before: the next start of it finds the run again."""
+        told = False
+        while True:
+            try:
+                return work()
+            except errors.LaunchError as error:
+                if not told:
+                    logger.warning("%s The agent tries again.", error.message)
+                told = True
+            if self._settled.wait(AGAIN_SECONDS):
+                return None
+
     def _conclude(self, hand: Hand) -> None:
         """Reports a run's end, where the run process has not done so itself, and clears up. Once for each run."""
         with self._changed:
             if hand.concluding:
                 return
             hand.concluding = True
-        entry = hand.entry
-        report = self._report(hand)
+        state = hand.entry.state
+        told = self._until_done(lambda: self._report(hand))
+        if told is None:
+            return
         # of a killed supervisor something may be left
-        self._launcher.stop(entry.state, timedelta(0))
+        self._until_done(lambda: self._launcher.stop(state, timedelta(0)))
+        report = told.report
         if isinstance(report, runs.ReleaseFlowRun):
             self.release(report)
         elif report is not None:
-            logger.info("run %s: %s", entry.name, report.message)
+            logger.info("run %s: %s", hand.entry.name, report.message)
             self.report(report)
+        self._until_done(lambda: self._keep_output(hand))
         self._forget(hand)
 
-    def _report(self, hand: Hand) -> runs.ReportExit | runs.ReleaseFlowRun | None:
+    def _keep_output(self, hand: Hand) -> None:
+        path = self._outputs.keep(hand.entry.key, self._launcher.logs(hand.entry.state).content)
+        if path is not None:
+            logger.info("run %s: what it wrote is in %s", hand.entry.name, path)
+
+    def _report(self, hand: Hand) -> _Told:
         """What the server has to be told: nothing of a run that has told it itself."""
         run, fence, state = hand.entry.flow_run_id, hand.entry.fence, hand.entry.state
-        directory = Path(state.directory)
         seen = self._launcher.observe(state)
-        if run_directory.withdraw(directory):
-            if "pid" not in state.handle:
-                return runs.ReleaseFlowRun(
-                    flow_run_id=run, fence=fence, reason="the agent ended before it could launch the run"
+        if self._launcher.withdraw(state):
+            if not state.handle:
+                return _Told(
+                    runs.ReleaseFlowRun(
+                        flow_run_id=run,
+                        fence=fence,
+                        reason="the agent ended before it could launch the run",
+                    )
                 )
-            return runs.ReportExit(flow_run_id=run, fence=fence, launched=False, message=seen.reason)
-        record = run_directory.read_exit(directory)
-        if record is not None and record.reported:
-            return None
-        if record is not None and record.reporting:
+            return _Told(
+                runs.ReportExit(
+                    flow_run_id=run, fence=fence, launched=False, message=seen.reason, code=seen.code
+                )
+            )
+        if seen.reported:
+            return _Told(None)
+        if seen.reporting:
             self._settled.wait(SETTLE_SECONDS)
-        return runs.ReportExit(flow_run_id=run, fence=fence, exit_code=seen.exit_code, message=seen.reason)
+        return _Told(
+            runs.ReportExit(
+                flow_run_id=run,
+                fence=fence,
+                exit_code=seen.exit_code,
+                message=seen.reason,
+                code=seen.code,
+            )
+        )
 
     def report(self, request: runs.ReportExit) -> None:
         """Until the server has heard it, or refuses it because it knows better."""
@@ -249,7 +375,8 @@ class Hands:
             self._client.call(operations.release_flow_run, request, timeout=5, patience=2)
 
     def _forget(self, hand: Hand) -> None:
-        self._launcher.forget(hand.entry.state)
+        if self._until_done(lambda: self._launcher.forget(hand.entry.state) or True) is None:
+            return
         self._journal.remove(hand.entry)
         with self._changed:
             self._hands.pop(hand.entry.key, None)

@@ -4,14 +4,13 @@ A workload outlives the launcher that started it; another one finds it again by 
 """
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ class ProcessLauncher:
     """Starts each workload in a session and a directory of its own."""
 
     kind = "local"
+    is_slow = False
 
     def __init__(self, template: warm.Template | None = None) -> None:
         self._template = template
@@ -46,12 +46,7 @@ class ProcessLauncher:
                 f"the working directory {working} does not exist on {socket.gethostname()}: make it, or change the run config's working_dir."
             )
         state = launch.LaunchState(self.kind, workload.name, str(workload.directory))
-        try:
-            _fill(workload)
-        except OSError as error:
-            if error.errno != errno.EEXIST:
-                shutil.rmtree(workload.directory, ignore_errors=True)
-            raise errors.LaunchError(_why(error, workload.directory)) from None
+        run_directory.fill(workload.directory, workload.files)
         yield state
         pid = self._spawn(workload, working)
         yield launch.LaunchState(
@@ -81,7 +76,7 @@ class ProcessLauncher:
             finally:
                 os.close(output)
         except OSError as error:
-            raise errors.LaunchError(_why(error, workload.directory)) from None
+            raise run_directory.not_made(error, workload.directory) from None
         self._children[child.pid] = child
         return child.pid
 
@@ -93,7 +88,13 @@ class ProcessLauncher:
             return launch.Observation(launch.Phase.RUNNING)
         record = run_directory.read_exit(directory)
         if record is not None:
-            return launch.Observation(launch.Phase.EXITED, record.exit_code, record.reason)
+            return launch.Observation(
+                launch.Phase.EXITED,
+                record.exit_code,
+                record.reason,
+                reported=record.reported,
+                reporting=record.reporting,
+            )
         if not run_directory.is_waiting(directory):
             words = "The process that supervised the run was killed, and the run's own process with it."
             return launch.Observation(launch.Phase.GONE, reason=words)
@@ -103,6 +104,29 @@ class ProcessLauncher:
             launch.Phase.GONE,
             reason=f"The run's supervisor ended before the run began{_last_words(directory)}",
         )
+
+    def follow(self, state: launch.LaunchState) -> int | None:
+        """On Linux a pidfd, also of a process that is no child of this one."""
+        if not hasattr(os, "pidfd_open"):
+            return None
+        pid = self.pid(state)
+        if pid is None:
+            return None
+        try:
+            opened = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return None
+        # between the look and the opening the process may have ended, and its pid been given again
+        if self.pid(state) == pid:
+            return opened
+        os.close(opened)
+        return None
+
+    def logs(self, state: launch.LaunchState, after: str = "") -> launch.Output:
+        return run_directory.read_output(Path(state.directory), after)
+
+    def withdraw(self, state: launch.LaunchState) -> bool:
+        return run_directory.withdraw(Path(state.directory))
 
     def pid(self, state: launch.LaunchState) -> int | None:
         """The supervisor's process, while it lives: the pid alone may have been given to another process since."""
@@ -131,6 +155,17 @@ class ProcessLauncher:
         if child is not None:
             child.poll()
         shutil.rmtree(state.directory, ignore_errors=True)
+
+    def found(self) -> Iterable[launch.Found]:
+        """Nothing: the journal lies on the machine that the processes are on."""
+        return ()
+
+    def clear(self, keep: Container[str]) -> None:
+        """Nothing: what is left of a process is its directory, and its supervisor ends itself when that is gone."""
+
+    def await_readiness(self, seconds: float) -> str:
+        """A machine on which the agent runs can start processes, until it says otherwise."""
+        return ""
 
     def close(self) -> None:
         """Ends the template; the workloads go on."""
@@ -167,19 +202,6 @@ class ProcessLauncher:
                     os.kill(pid, signal.SIGKILL)
 
 
-def _fill(workload: launch.Workload) -> None:
-    """Makes the directory and the files, for their owner alone."""
-    for name in workload.files:
-        if (workload.directory / name).parent != workload.directory or name in (".", ".."):
-            raise errors.LaunchError(f"the file {name!r} would lie outside of {workload.directory}")
-    workload.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    workload.directory.mkdir(mode=0o700)
-    for name, content in workload.files.items():
-        path = workload.directory / name
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-
-
 def _last_words(directory: Path) -> str:
     """What the supervisor wrote last, for a sentence's end. No user code has run, so that it can only be our own."""
     try:
@@ -187,14 +209,3 @@ def _last_words(directory: Path) -> str:
     except OSError:
         lines = []
     return f": {lines[-1][:500]}" if lines else "."
-
-
-def _why(error: OSError, directory: Path) -> str:
-    here = socket.gethostname()
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left on {here} for {directory}: make room there, or set HEADRACE_HOME to another disk."
-    if error.errno in (errno.EAGAIN, errno.ENOMEM):
-        return f"{here} can start no further process ({error.strerror}): limit the agent's runs, or raise the limits of its user."
-    if error.errno == errno.EEXIST:
-        return f"{directory} is there already: the run seems to be launched twice."
-    return f"the run could not be started on {here}: {error}"
