@@ -35,7 +35,8 @@ class FakeEngine:
                 size = int(self.headers.get("Content-Length") or 0)
                 engine.answer(self, json.loads(self.rfile.read(size) or b"null"))
 
-            do_DELETE = do_GET
+            def do_DELETE(self) -> None:
+                engine.answer(self, None)
 
             def address_string(self) -> str:
                 return "unix"

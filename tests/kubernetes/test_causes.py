@@ -28,10 +28,9 @@ def test_a_name_that_is_no_image(yard: Yard) -> None:
 
 
 def test_an_image_that_cannot_be_pulled(yard: Yard) -> None:
-    config = KubernetesRun(image="registry.invalid/nobody/nothing:9", image_pull_policy="IfNotPresent")
-    run = yard.run("adds", config)
-    said = yard.waits_for(run, "The image cannot be pulled")
-    assert "registry.invalid" in said
+    nowhere = "127.0.0.1:1/nobody/nothing:9"
+    run = yard.run("adds", KubernetesRun(image=nowhere, image_pull_policy="IfNotPresent"))
+    assert nowhere in yard.waits_for(run, "cannot be pulled")
     yard.cancelled(run)
 
 

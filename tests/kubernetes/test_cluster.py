@@ -1,14 +1,18 @@
 """An agent and the cluster's API: cut off from it, told that it asks too late, and as a pod of it."""
 
 import json
+import shutil
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from cable import Cable
 from headrace.launch.kubernetes import access, board
 from kubernetes_yard import MANIFESTS, Cluster, Yard, prefixes
+from lacking import missing
 from stack import free_port, until
 
 
@@ -114,3 +118,17 @@ def _deploy(yard: Yard) -> str:
     label = "app.kubernetes.io/name=headrace-agent"
     until(lambda: _pod(cluster, label), "the agent runs")
     return label
+
+
+def test_the_manifests_can_be_built(tmp_path: Path) -> None:
+    if shutil.which("kubectl") is None:
+        missing("there is no kubectl")
+    shutil.copytree(MANIFESTS, tmp_path / "base")
+    (tmp_path / "base" / "agent.key").write_text("key")
+    built = subprocess.run(
+        ["kubectl", "kustomize", str(tmp_path / "base")], capture_output=True, text=True, check=True
+    )
+    assert built.stdout.count("\nkind: ") + built.stdout.startswith("kind: ") == 7
+    # what the container is given is what the generators have made, by its hashed name
+    assert "name: headrace-agent-policy-" in built.stdout
+    assert "secretName: headrace-agent-key-" in built.stdout

@@ -127,7 +127,8 @@ class Life:
         keeper, clock = self.server.service.part(leasing.Leasing), self.server.clock
         keeper.monotonic = lambda: clock.now.timestamp()
         clock.advance(600)
-        for _ in range(keeper.timing.lease // timedelta(seconds=1) + 2):
+        times = keeper.timing
+        for _ in range((times.lease + times.grace + times.lost_after) // timedelta(seconds=1) + 2):
             clock.advance(1)
             keeper.look(clock.now, timedelta(seconds=1))
         return self.server.write(lambda call: reaper.sweep(call, run_id))

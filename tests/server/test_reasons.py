@@ -423,6 +423,12 @@ SEEN = (
     "engine_restarted",
     "stopped",
     "removed",
+    "unschedulable",
+    "quota_full",
+    "cluster_refused",
+    "pod_refused",
+    "evicted",
+    "job_deadline",
 )
 
 

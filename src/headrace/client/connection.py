@@ -52,7 +52,9 @@ class _Identity:
 
 _inside: _Identity | None = None
 #: The same for code of one of several runs that share a process.
-_within: contextvars.ContextVar[_Identity | None] = contextvars.ContextVar("headrace_within_run", default=None)
+_within: contextvars.ContextVar[_Identity | None] = contextvars.ContextVar(
+    "headrace_within_run", default=None
+)
 
 
 def enter_run(server_url: str, token: str, flow_run_id: UUID | None = None, fence: int = 0) -> None:

@@ -150,7 +150,10 @@ def keep(
                 continue
             try:
                 record.stored = of.store.keep(
-                    executors.here(record.value), folder, results.name(walk.slug, index), walk.options.serializer
+                    executors.here(record.value),
+                    folder,
+                    results.name(walk.slug, index),
+                    walk.options.serializer,
                 )
                 found.append((walk, index, None))
             except errors.ResultError as error:

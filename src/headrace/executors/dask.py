@@ -315,14 +315,15 @@ class DaskExecutor:
             match flight.future.status:
                 case "error":
                     self._drop(ticket, executors.Kind.LOST, _why(flight.future))
-                case "cancelled" | "lost":
+                case "cancelled":
                     if not self._interrupting:
                         self._drop(ticket, executors.Kind.LOST, "Dask has cancelled it")
                 case "finished":
                     if now - self._silent.setdefault(ticket, now) > SILENT_SECONDS:
                         self._again(ticket)
                 case _:
-                    pass
+                    # pending; or lost, with a worker that could not say how it ended, and being made again
+                    self._silent.pop(ticket, None)
         if self._begun or not self._flights:
             self._met_at = now
         elif now - self._met_at > ALONE_SECONDS:

@@ -25,9 +25,7 @@ _agents = tables.agents
 _runs = tables.flow_runs
 
 #: Every kind of run config, by the word that agents use.
-KINDS = tuple(
-    sorted(str(kind.__struct_config__.tag) for kind in get_args(run_configs.RunConfig))
-)
+KINDS = tuple(sorted(str(kind.__struct_config__.tag) for kind in get_args(run_configs.RunConfig)))
 #: How many of its last runs an agent is shown with.
 LAST = 10
 #: States in which an agent, or the process that it launched, has a run in hand.

@@ -50,14 +50,7 @@ def workload(
         name=name,
         command=COMMAND,
         directory=directory,
-        environment={
-            "HOME": "/tmp",  # noqa: S108 - inside of the container
-            **place.anywhere(seen.server_url),
-            "HEADRACE_HOME": HOME,
-            **place.for_storage(assignment.storage),
-            **policy.docker.env,
-            **{key: place.resolved(value) for key, value in config.env.items()},
-        },
+        environment=_environment(seen, config, place),
         working_directory=Path(config.working_dir) if config.working_dir else None,
         files=run_directory.files(seen),
         container=launch.Container(
@@ -75,6 +68,23 @@ def workload(
             config=msgspec.structs.replace(config, network=network),
         ),
     )
+
+
+def _environment(
+    handover: run_directory.Handover, config: run_configs.DockerRun, place: places.Place
+) -> dict[str, str]:
+    """The least of what a run needs, then what its storage needs, the operator's, and the run config's own."""
+    wanted = place.for_storage(handover.assignment.storage)
+    # the socket of a machine's SSH agent is not in the container
+    wanted.pop("SSH_AUTH_SOCK", None)
+    return {
+        "HOME": "/tmp",  # noqa: S108 - inside of the container
+        **place.anywhere(handover.server_url),
+        "HEADRACE_HOME": HOME,
+        **wanted,
+        **place.policy.docker.env,
+        **{key: place.resolved(value) for key, value in config.env.items()},
+    }
 
 
 def mount(text: str) -> launch.Mount:

@@ -48,8 +48,10 @@ class Card:
     waits_since: float | None = None
     unseen_since: float | None = None
     asked_at: float = 0.0
-    #: When the agent has deleted it.
+    #: When the agent has made its Job, and when it has deleted it.
+    made_at: float | None = None
     deleted_at: float | None = None
+    forgotten: bool = False
 
     def pod(self) -> str | None:
         """The pod that counts, by its uid: the one whose container has begun, else the first."""
@@ -127,7 +129,7 @@ class Board:
 
     def names(self) -> list[str]:
         with self._changed:
-            return list(self._cards)
+            return [name for name, card in self._cards.items() if not (card.forgotten or card.is_gone())]
 
     def card(self, name: str) -> Card:
         """The workload's card; one that the cluster does not know, once everything has been listed, is gone."""
@@ -140,7 +142,7 @@ class Board:
         """A Job that has just been made."""
         with self._changed:
             card = self._cards.setdefault(name, Card(name))
-            card.job, card.job_gone = card.job or job, False
+            card.job, card.job_gone, card.made_at = card.job or job, False, time.monotonic()
 
     def observation(self, name: str) -> launch.Observation:
         with self._changed:
@@ -168,15 +170,18 @@ class Board:
             return bool(card.begun)
 
     def remove(self, name: str) -> None:
+        """Nobody asks for it any more; it is kept until the cluster has said that it is gone."""
         with self._changed:
-            card = self._cards.pop(name, None)
+            card = self._cards.get(name)
             if card is not None:
+                card.forgotten = True
                 _tell(card)
+                self._drop_forgotten()
 
     # --- what the watches tell ---
 
-    def listed(self, kind: str, found: list[Any]) -> None:
-        """All that there is of a kind: what is not in it is gone."""
+    def listed(self, kind: str, found: list[Any], asked_at: float) -> None:
+        """All that there was of a kind when it was asked for: what is not in it is gone."""
         uids = {item.metadata.uid for item in found}
         with self._changed:
             for item in found:
@@ -184,10 +189,10 @@ class Board:
             for card in self._cards.values():
                 if kind == "pods":
                     card.gone |= card.pods.keys() - uids
-                elif card.job is not None and card.job.metadata.uid not in uids:
-                    # one that was made after the list was asked for is in the next one
-                    card.job_gone = card.job.metadata.uid in self._jobs.known
+                elif (card.made_at or 0.0) < asked_at:
+                    card.job_gone = card.job is None or card.job.metadata.uid not in uids
                 self._look(card)
+            self._drop_forgotten()
             self._changed.notify_all()
 
     def changed(self, kind: str, item: Any) -> None:
@@ -199,6 +204,7 @@ class Board:
                 else:
                     card.gone.add(item.metadata.uid)
             self._look(card)
+            self._drop_forgotten()
             self._changed.notify_all()
 
     def fails(self, words: str, reason: str = "") -> None:
@@ -222,6 +228,10 @@ class Board:
 
     def _is_complete(self) -> bool:
         return self._pods.is_listed and self._jobs.is_listed
+
+    def _drop_forgotten(self) -> None:
+        for name in [name for name, card in self._cards.items() if card.forgotten and card.is_gone()]:
+            del self._cards[name]
 
     def _put(self, item: objects.Pod | objects.Job) -> Card:
         labels = item.metadata.labels or {}
@@ -316,8 +326,6 @@ class Watch(Generic[T]):
     def __init__(self, kind: str, type: type[T], board: Board) -> None:  # noqa: A002 - what msgspec calls it
         self._kind, self._type, self._board = kind, type, board
         self.is_listed = False
-        #: The uids that the watch has shown.
-        self.known: set[str] = set()
 
     def run(self, version: str = "") -> None:
         """Until the board is closed, from that version on."""
@@ -347,11 +355,10 @@ class Watch(Generic[T]):
                 self._board.stopping(random.uniform(0.1, min(LONGEST_PAUSE, 0.2 * 2**failures)))  # noqa: S311 - jitter, no secret
 
     def _list(self) -> str:
+        asked_at = time.monotonic()
         found = self._board.cluster.list(self._kind, self._type, self._board.query(), patience=0)
-        items = found.items or []
-        self.known |= {item.metadata.uid for item in items}
         self.is_listed = True
-        self._board.listed(self._kind, items)
+        self._board.listed(self._kind, found.items or [], asked_at)
         self._board.fails("")
         return found.metadata.resource_version
 
@@ -362,7 +369,6 @@ class Watch(Generic[T]):
             raise api.Refusal(status.code or 500, status.reason, status.message)
         item = msgspec.json.decode(change.object, type=self._type)
         if change.type != "BOOKMARK":
-            self.known.add(item.metadata.uid)
             self._board.changed(change.type, item)
         return item.metadata.resource_version
 

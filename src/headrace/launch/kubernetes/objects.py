@@ -12,18 +12,12 @@ class _Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Fields that are not named here are passed over; those that are may be missing, or null."""
 
 
-class Owner(_Object, frozen=True):
-    uid: str = ""
-
-
 class Metadata(_Object, frozen=True):
     name: str = ""
     uid: str = ""
     resource_version: str = ""
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
-    owner_references: list[Owner] | None = None
-    creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
     deletion_grace_period_seconds: int | None = None
 
@@ -34,12 +28,11 @@ class Waiting(_Object, frozen=True):
 
 
 class Running(_Object, frozen=True):
-    started_at: datetime | None = None
+    """That it is there says all."""
 
 
 class Terminated(_Object, frozen=True):
     exit_code: int = 0
-    signal: int = 0
     reason: str = ""
     message: str = ""
 
@@ -52,6 +45,7 @@ class ContainerState(_Object, frozen=True):
 
 class ContainerStatus(_Object, frozen=True):
     name: str = ""
+    image: str = ""
     state: ContainerState = ContainerState()
 
 
@@ -68,7 +62,6 @@ class PodStatus(_Object, frozen=True):
     message: str = ""
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
-    init_container_statuses: list[ContainerStatus] | None = None
 
 
 class PodSpec(_Object, frozen=True):
@@ -99,7 +92,6 @@ class Job(_Object, frozen=True):
 class Event(_Object, frozen=True):
     """What a component of the cluster says of an object."""
 
-    type: str = ""
     reason: str = ""
     message: str = ""
     last_timestamp: datetime | None = None

@@ -135,14 +135,14 @@ def _pending(seen: Seen, pod: objects.Pod, waiting: objects.Waiting) -> launch.O
     words = waiting.message or waiting.reason
     if waiting.reason in _HOPELESS_IMAGES:
         return launch.Observation(
-            launch.Phase.GONE, reason=f"The image is not there: {words}", code="image_missing"
+            launch.Phase.GONE, reason=f"The image {_image(pod)} is not there: {words}", code="image_missing"
         )
     if waiting.reason in _IMAGE_TROUBLE:
         # "Back-off pulling image" says nothing of why; an event does
         words = _last(seen.events, {"Failed"}, but=("Error: ",)) or words
         return launch.Observation(
             launch.Phase.PENDING,
-            reason=f"The image cannot be pulled: {words}",
+            reason=f"The image {_image(pod)} cannot be pulled: {words}",
             code="image_missing",
             step=_PULLING,
         )
@@ -318,6 +318,11 @@ def _container(pod: objects.Pod) -> objects.ContainerState:
         if status.name == templates.CONTAINER:
             return status.state
     return objects.ContainerState()
+
+
+def _image(pod: objects.Pod) -> str:
+    statuses = pod.status.container_statuses or ()
+    return next((status.image for status in statuses if status.name == templates.CONTAINER), "")
 
 
 def _condition(conditions: Iterable[objects.Condition] | None, kind: str) -> objects.Condition | None:

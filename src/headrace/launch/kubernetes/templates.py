@@ -7,7 +7,7 @@ not say has the values that `jobs` gives it.
 import copy
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import msgspec
 
@@ -23,51 +23,36 @@ _ENDINGS = (".yaml", ".yml", ".json")
 Manifest = dict[str, Any]
 
 
-class _Mount(msgspec.Struct, frozen=True, rename="camel"):
-    name: str
-    mount_path: str
-
-
-class _Variable(msgspec.Struct, frozen=True):
-    name: str
-
-
-class _Container(msgspec.Struct, frozen=True, rename="camel"):
-    name: str
-    env: list[_Variable] = []
-    volume_mounts: list[_Mount] = []
-    resources: dict[str, Any] = {}
-    security_context: dict[str, Any] = {}
-
-
-class _PodSpec(msgspec.Struct, frozen=True, rename="camel"):
-    containers: list[_Container] = []
-    volumes: list[_Variable] = []
-    node_selector: dict[str, str] = {}
-    tolerations: list[dict[str, Any]] = []
-    image_pull_secrets: list[dict[str, str]] = []
-    security_context: dict[str, Any] = {}
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
-class _Pod(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
-    spec: _PodSpec = _PodSpec()
-
-
-class _JobSpec(msgspec.Struct, frozen=True):
-    template: _Pod = _Pod()
-
-
-class _Job(msgspec.Struct, frozen=True):
-    """As far as a run config's fields are put into it."""
-
-    metadata: _Metadata = _Metadata()
-    spec: _JobSpec = _JobSpec()
+# A manifest as far as a run config's fields are put into it; written so, for its names are Kubernetes' own.
+_Mount = TypedDict("_Mount", {"name": str, "mountPath": str})  # noqa: UP013
+_Named = TypedDict("_Named", {"name": str})  # noqa: UP013
+_Container = TypedDict(  # noqa: UP013
+    "_Container",
+    {
+        "name": Required[str],
+        "env": list[_Named],
+        "volumeMounts": list[_Mount],
+        "resources": dict[str, Any],
+        "securityContext": dict[str, Any],
+    },
+    total=False,
+)
+_PodSpec = TypedDict(  # noqa: UP013
+    "_PodSpec",
+    {
+        "containers": list[_Container],
+        "volumes": list[_Named],
+        "nodeSelector": dict[str, str],
+        "tolerations": list[dict[str, Any]],
+        "imagePullSecrets": list[dict[str, str]],
+        "securityContext": dict[str, Any],
+    },
+    total=False,
+)
+_Metadata = TypedDict("_Metadata", {"labels": dict[str, str], "annotations": dict[str, str]}, total=False)  # noqa: UP013
+_Pod = TypedDict("_Pod", {"metadata": _Metadata, "spec": _PodSpec}, total=False)  # noqa: UP013
+_JobSpec = TypedDict("_JobSpec", {"template": _Pod}, total=False)  # noqa: UP013
+_Job = TypedDict("_Job", {"metadata": _Metadata, "spec": _JobSpec}, total=False)  # noqa: UP013
 
 
 class Templates:
