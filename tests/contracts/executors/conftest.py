@@ -44,20 +44,21 @@ class Bench:
 
 @pytest.fixture(scope="session")
 def dask_address() -> Iterator[str]:
-    """One Dask cluster for all: two worker processes of two threads each. Runs do not show its dashboard."""
-    import dask.config
+    """One Dask cluster for all: two worker processes of two threads each."""
     import distributed
 
-    with (
-        dask.config.set({"distributed.dashboard.link": ""}),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=":0") as cluster,
-    ):
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
 @pytest.fixture(params=EXECUTORS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "dask":
+        import dask.config
+
         address = request.getfixturevalue("dask_address")
-        return Bench(executors.DaskExecutor(address=address), tmp_path)
-    return Bench(EXECUTORS[request.param], tmp_path)
+        # what runs show is the same everywhere but for the dashboard
+        with dask.config.set({"distributed.dashboard.link": ""}):
+            yield Bench(executors.DaskExecutor(address=address), tmp_path)
+    else:
+        yield Bench(EXECUTORS[request.param], tmp_path)

@@ -126,8 +126,10 @@ on_servers = pytest.mark.parametrize("rig", storage_rigs.ON_SERVERS, indirect=Tr
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(saved: Saved, monkeypatch: pytest.MonkeyPatch) -> Saved:
+    """From when it is saved on."""
     monkeypatch.setenv("HEADRACE_STORAGE_SECONDS", "2")
+    return saved
 
 
 @on_servers
