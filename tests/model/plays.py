@@ -231,7 +231,7 @@ def stale_plan(world: World, server: int) -> None:
     """Both schedulers have looked at the same rows; the second writes what it found before the first wrote."""
 
     def rows(call: Any) -> Any:
-        return call.connection.execute(scheduler._due, {"moment": call.now}).all()
+        return call.connection.execute(scheduler._due, {"moment": call.now, "past": 0}).all()
 
     service = world.services[server]
     now = world.clock.now
