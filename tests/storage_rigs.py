@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import urlsplit
 
 import msgspec
@@ -175,17 +176,17 @@ class ObjectRig(Rig):
 
     def _bucket(self, reference: wire_storage.ObjectStorage) -> tuple[buckets.Bucket, str]:
         place = buckets.place(reference.url)
-        with set_environment(self.environment):
+        with mock.patch.dict(os.environ, self.environment):
             return buckets.bucket(place.root, reference.options, reference.variables), place.key
 
     def remove(self, reference: wire_storage.ObjectStorage) -> None:
         bucket, key = self._bucket(reference)
-        with set_environment(self.environment):
+        with mock.patch.dict(os.environ, self.environment):
             bucket.delete(key)
 
     def damage(self, reference: wire_storage.ObjectStorage, damage: Damage) -> None:
         bucket, key = self._bucket(reference)
-        with set_environment(self.environment):
+        with mock.patch.dict(os.environ, self.environment):
             bucket.write(key, damage(bucket.read(key)))
 
     def refused(self) -> dict[str, str]:
@@ -261,20 +262,6 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(str(folder))
-
-
-@contextlib.contextmanager
-def set_environment(environment: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 #: Each with a server of its own, which lives as long as the block.

@@ -2,21 +2,19 @@
 
 import fnmatch
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import assigned
 from headrace import errors
 from headrace.launch import directory, place, plan, policy
 from headrace.launch.docker import spec
-from headrace.wire import executors, run_configs, runs, storage
+from headrace.wire import run_configs, storage
 
-RUN = UUID(int=7)
 OWN = {
     "PATH": "/bin",
     "HOME": "/root",
@@ -42,28 +40,9 @@ RULES = policy.Policy(
 
 
 def handover(config: run_configs.RunConfig, content: storage.Storage | None = None) -> directory.Handover:
-    assignment = runs.Assignment(
-        flow_run_id=RUN,
-        name="n",
-        project="p",
-        flow="f",
-        version=1,
-        fence=3,
-        attempt=1,
-        token="the run's token",
-        lease_seconds=20,
-        storage=content or storage.ModuleStorage(module="m", attribute="f"),
-        content_sha256="a" * 64,
-        run_config=config,
-        executor=executors.LocalExecutor(),
-        parameters={},
-        due_at=datetime(2026, 1, 1, tzinfo=UTC),
-        log_level="INFO",
-        on_lost="crash",
-        timeout_seconds=None,
-        resumed=False,
+    return directory.Handover(
+        assignment=assigned.assignment(config, content), server_url="http://127.0.0.1:7400"
     )
-    return directory.Handover(assignment=assignment, server_url="http://127.0.0.1:7400")
 
 
 def container(
@@ -171,7 +150,7 @@ def test_S16_what_is_asked_of_the_engine_keeps_to_the_policy(config: run_configs
     )
     assert body["User"] == "1000:1000"
     assert body["Entrypoint"][:4] == ["python3", "-P", "-m", "headrace.engine.supervisor"]
-    own = {f"/agents/one/runs/{RUN}-3", "/opt/certs"}
+    own = {f"/agents/one/runs/{assigned.RUN}-3", "/opt/certs"}
     for mount in host["Mounts"]:
         source = Path(mount["Source"])
         below = {Path("/srv/data"), Path("/srv/models")} & {source, *source.parents}

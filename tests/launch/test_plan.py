@@ -1,44 +1,21 @@
 """From an assignment to a workload."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
 
+import assigned
 from headrace import errors
 from headrace.launch import directory, place, plan
 from headrace.launch.policy import Policy
-from headrace.wire import executors, run_configs, runs, storage
-
-RUN = UUID(int=7)
+from headrace.wire import run_configs, storage
 
 
 def _handover(config: run_configs.RunConfig) -> directory.Handover:
-    assignment = runs.Assignment(
-        flow_run_id=RUN,
-        name="n",
-        project="p",
-        flow="f",
-        version=1,
-        fence=3,
-        attempt=1,
-        token="the run's token",
-        lease_seconds=20,
-        storage=storage.LocalStorage(path="/c", host="h"),
-        content_sha256="a" * 64,
-        run_config=config,
-        executor=executors.LocalExecutor(),
-        parameters={},
-        due_at=datetime(2026, 1, 1, tzinfo=UTC),
-        log_level="INFO",
-        on_lost="crash",
-        timeout_seconds=None,
-        resumed=False,
-    )
-    return directory.Handover(assignment=assignment, server_url="http://server")
+    content = storage.LocalStorage(path="/c", host="h")
+    return directory.Handover(assignment=assigned.assignment(config, content), server_url="http://server")
 
 
 def _plan(config: Any, policy: Policy | None = None, **variables: str) -> Any:
@@ -53,7 +30,7 @@ def _plan(config: Any, policy: Policy | None = None, **variables: str) -> Any:
 
 def test_a_workload_is_named_by_run_and_fence() -> None:
     workload = _plan(run_configs.LocalRun())
-    assert workload.name == f"{RUN}-3"
+    assert workload.name == f"{assigned.RUN}-3"
     assert workload.directory == Path("/runs") / workload.name
 
 

@@ -2,21 +2,20 @@
 
 import base64
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import assigned
 from headrace import errors
 from headrace.launch import directory, plan, policy, rules
 from headrace.launch.kubernetes import jobs, templates
 from headrace.launch.place import Place
-from headrace.wire import executors, run_configs, runs, storage
+from headrace.wire import run_configs
 
 STRICT = policy.Policy(
     images=("good/*",),
@@ -36,30 +35,6 @@ STRICT = policy.Policy(
 )
 
 
-def assignment(config: run_configs.RunConfig, where: storage.Storage | None = None) -> runs.Assignment:
-    return runs.Assignment(
-        flow_run_id=UUID(int=7),
-        name="brave-otter",
-        project="p",
-        flow="f",
-        version=1,
-        fence=3,
-        attempt=1,
-        token="the run's token",
-        lease_seconds=20,
-        storage=where or storage.ModuleStorage(module="m", attribute="a"),
-        content_sha256="a" * 64,
-        run_config=config,
-        executor=executors.LocalExecutor(),
-        parameters={},
-        due_at=datetime(2026, 1, 1, tzinfo=UTC),
-        log_level="INFO",
-        on_lost="crash",
-        timeout_seconds=None,
-        resumed=False,
-    )
-
-
 def job(
     config: run_configs.KubernetesRun,
     template: dict[str, Any] | None = None,
@@ -67,7 +42,7 @@ def job(
     **variables: str,
 ) -> dict[str, Any]:
     """The Job that an agent with this policy makes."""
-    handed = directory.Handover(assignment=assignment(config), server_url="http://server")
+    handed = directory.Handover(assignment=assigned.assignment(config), server_url="http://server")
     place = Place(folder=Path("/runs"), home=Path("/home"), variables=variables, policy=rule)
     workload = plan.workload(handed, place, "kubernetes")
     assert workload.container is not None
@@ -394,7 +369,8 @@ def test_any_name_becomes_a_label(name: str) -> None:
 
 def test_a_server_on_the_loopback_is_not_reached_from_a_pod() -> None:
     handed = directory.Handover(
-        assignment=assignment(run_configs.KubernetesRun(image="i")), server_url="http://127.0.0.1:7400"
+        assignment=assigned.assignment(run_configs.KubernetesRun(image="i")),
+        server_url="http://127.0.0.1:7400",
     )
     place = Place(folder=Path("/runs"), home=Path("/home"), variables={})
     with pytest.raises(errors.LaunchError, match="HEADRACE_SERVER_URL"):

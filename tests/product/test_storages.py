@@ -1,8 +1,10 @@
 """R5, S15, F72: a flow registered with each storage runs by a real agent, and nothing of a changed one is executed."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -66,7 +68,7 @@ def test_a_flow_runs_from_its_storage_and_one_flipped_bit_stops_it(
     (version,) = stack.api.call(
         operations.list_versions, flows.ListVersions(flow_id=stack.flow("p/daily").id)
     ).items
-    with storage_rigs.set_environment(rig.environment):
+    with mock.patch.dict(os.environ, rig.environment):
         rig.damage(version.storage, lambda data: data[:-30] + bytes([data[-30] ^ 1]) + data[-29:])
     stopped = stack.finished(stack.run("p/daily", path=str(marks / "again")))
     assert (stopped.state.type, stopped.state.name) == ("Crashed", "ContentMismatch"), stopped.state

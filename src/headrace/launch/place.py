@@ -1,9 +1,11 @@
 """Where an agent launches: its folders, its policy, and what of its own environment runs are given."""
 
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headrace import errors
 from headrace.launch import policy as policies
@@ -115,3 +117,21 @@ class Place:
 def references(values: Iterable[str]) -> list[str]:
     """The names that the values ask for with `${NAME}`."""
     return sorted({name for value in values for name in _REFERENCE.findall(value)})
+
+
+def reachable(url: str, what: str, section: str) -> str:
+    """The server's address, for a container or pod (`what`) with a network of its own. Raises errors.LaunchError for a loopback's.
+
+    `section` is the part of the policy file in which another address can stand.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    if local:
+        raise errors.LaunchError(
+            f"a {what} does not reach the server at {url}, for that is its own address there: start the agent with an"
+            f" address that {what}s reach (HEADRACE_SERVER_URL), or name it in the policy file: [{section}] server_url."
+        )
+    return url

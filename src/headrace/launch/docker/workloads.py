@@ -1,9 +1,7 @@
 """From an assignment and its DockerRun to a container: what it sees of the machine, and what it may use of it."""
 
-import ipaddress
 import posixpath
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -130,14 +128,4 @@ def _content(reference: storage.Storage, place: places.Place) -> tuple[launch.Mo
 def _server_url(url: str, network: str | None, policy: policies.Policy) -> str:
     """How the container reaches the server."""
     url = policy.docker.server_url or url
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost" or host.endswith(".localhost")
-    if local and network != "host":
-        raise errors.LaunchError(
-            f"a container does not reach the server at {url}, for that is its own address there: start the agent with an"
-            " address that containers reach (HEADRACE_SERVER_URL), or name it in the policy file: [docker] server_url."
-        )
-    return url
+    return url if network == "host" else places.reachable(url, "container", "docker")

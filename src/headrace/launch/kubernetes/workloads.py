@@ -1,8 +1,5 @@
 """From an assignment and its KubernetesRun to a workload, as far as the policy admits it."""
 
-import ipaddress
-from urllib.parse import urlsplit
-
 import msgspec
 
 from headrace import errors, launch
@@ -37,7 +34,8 @@ def workload(
             " operator add it to the policy file, under [kubernetes].",
             reason="not_admitted",
         )
-    seen = msgspec.structs.replace(handover, server_url=_server_url(handover.server_url, policy))
+    server_url = policy.kubernetes.server_url or handover.server_url
+    seen = msgspec.structs.replace(handover, server_url=places.reachable(server_url, "pod", "kubernetes"))
     return launch.Workload(
         name=name,
         command=(),
@@ -78,19 +76,3 @@ def _content(reference: storage.Storage) -> tuple[launch.Mount, ...]:
     return (
         (launch.Mount(reference.path, reference.path),) if isinstance(reference, storage.LocalStorage) else ()
     )
-
-
-def _server_url(url: str, policy: policies.Policy) -> str:
-    """How the pod reaches the server."""
-    url = policy.kubernetes.server_url or url
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost" or host.endswith(".localhost")
-    if local:
-        raise errors.LaunchError(
-            f"a pod does not reach the server at {url}, for that is its own address there: start the agent with an address"
-            " that pods reach (HEADRACE_SERVER_URL), or name it in the policy file: [kubernetes] server_url."
-        )
-    return url
